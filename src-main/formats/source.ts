@@ -1,0 +1,54 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { basename } from 'node:path'
+import { formatError } from '../base/errors.ts'
+
+/** Bytes that can be read in slices: a file on disk or a buffer. All readers in this folder take one. */
+export interface ByteSource {
+  /** Name shown in errors. */
+  readonly name: string
+  /** Path on disk, absent for buffers. */
+  readonly path?: string
+  readonly size: number
+  /** Exactly `length` bytes from `offset`; throws a format error that names `field` when the source is shorter. */
+  read(offset: number, length: number, field?: string): Uint8Array
+  close(): void
+}
+
+function checkRange(name: string, size: number, offset: number, length: number, field: string): void {
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0 || offset + length > size)
+    throw formatError(name, field, `${length} bytes at offset ${offset}`, `a file of ${size} bytes`, 'The file is cut short or damaged.')
+}
+
+export function openFile(path: string): ByteSource {
+  const fd = openSync(path, 'r')
+  const { size } = fstatSync(fd)
+  const name = basename(path)
+  return {
+    name,
+    path,
+    size,
+    read(offset, length, field = 'data') {
+      checkRange(name, size, offset, length, field)
+      const bytes = new Uint8Array(length)
+      for (let done = 0; done < length; ) {
+        const got = readSync(fd, bytes, done, length - done, offset + done)
+        if (got === 0) throw formatError(name, field, `${length} bytes`, `${done} bytes`, 'The file became shorter while it was read.')
+        done += got
+      }
+      return bytes
+    },
+    close: () => closeSync(fd),
+  }
+}
+
+export function openBytes(bytes: Uint8Array, name: string): ByteSource {
+  return {
+    name,
+    size: bytes.length,
+    read(offset, length, field = 'data') {
+      checkRange(name, bytes.length, offset, length, field)
+      return bytes.subarray(offset, offset + length)
+    },
+    close() {},
+  }
+}
