@@ -1,0 +1,74 @@
+import { MindEyeError, type ErrorParts } from './errors.ts'
+import type { Progress, RunOptions } from './progress.ts'
+
+/** Messages of a channel (see `engine/channel.ts` for the parent's side). `id` names the call. */
+export type ToChild = { type: 'call'; id: number; method: string; params: unknown } | { type: 'abort'; id: number }
+export type FromChild =
+  | { type: 'progress'; id: number; report: Progress }
+  | { type: 'result'; id: number; result: unknown }
+  | { type: 'error'; id: number; parts: ErrorParts; stack?: string }
+
+/** A handler per method of `M`. Long ones must await now and then (`setImmediate`), or an abort cannot reach them. */
+export type Handlers<M extends { [K in keyof M]: (params: never) => unknown }> = {
+  [K in keyof M]: (
+    params: Parameters<M[K]>[0],
+    options: RunOptions,
+  ) => Awaited<ReturnType<M[K]>> | Promise<Awaited<ReturnType<M[K]>>>
+}
+
+/**
+ * Answers calls of the parent process with `handlers` until the parent hangs up, then exits: a child never outlives the
+ * process that asked for it.
+ */
+export function serve<M extends { [K in keyof M]: (params: never) => unknown }>(handlers: Handlers<M>): void {
+  if (!process.send) {
+    throw new MindEyeError({
+      kind: 'state',
+      where: process.argv[1],
+      expected: 'to be started by the app with an ipc channel',
+      found: 'a start by hand',
+      fix: 'Use the mindeye command instead.',
+    })
+  }
+  const table = handlers as unknown as Record<string, (params: unknown, options: RunOptions) => unknown>
+  const open = new Map<number, AbortController>()
+  const send = (message: FromChild) => {
+    if (process.connected) process.send!(message)
+  }
+
+  process.on('disconnect', () => process.exit(0))
+  process.on('message', (raw) => {
+    const message = raw as ToChild
+    if (message.type === 'abort') open.get(message.id)?.abort()
+    else void answer(message)
+  })
+
+  async function answer({ id, method, params }: ToChild & { type: 'call' }): Promise<void> {
+    const controller = new AbortController()
+    open.set(id, controller)
+    try {
+      const handler = Object.hasOwn(table, method) ? table[method] : undefined
+      if (!handler) throw new Error(`no handler for the method ${method}`)
+      const progress = (report: Progress) => send({ type: 'progress', id, report })
+      send({ type: 'result', id, result: await handler(params, { signal: controller.signal, progress }) })
+    } catch (error) {
+      send({
+        type: 'error',
+        id,
+        parts: errorParts(error, method),
+        stack: error instanceof Error ? error.stack : undefined,
+      })
+    } finally {
+      open.delete(id)
+    }
+  }
+}
+
+/** A `MindEyeError` crosses with its parts; anything else is a fault of the engine, told as it came. */
+function errorParts(error: unknown, method: string): ErrorParts {
+  if (error instanceof MindEyeError) return error.parts
+  const found = error instanceof Error ? error.message : String(error)
+  if (error instanceof Error && error.name === 'AbortError')
+    return { kind: 'aborted', where: method, expected: 'the work to finish', found: 'that it was cancelled' }
+  return { kind: 'engine', where: method, expected: 'the work to finish', found: found.replace(/\.$/, '') }
+}

@@ -1,0 +1,3 @@
+export interface Workspace {
+  readonly path: string
+}
