@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads'
 import { MindEyeError, type ErrorParts } from './errors.ts'
 import type { Progress, RunOptions } from './progress.ts'
 
@@ -37,6 +38,9 @@ export function serve<M extends { [K in keyof M]: (params: never) => unknown }>(
   }
 
   process.on('disconnect', () => process.exit(0))
+  watchParent()
+  // Ctrl-C in a terminal reaches the whole group, but stopping tidily is the parent's call.
+  process.on('SIGINT', () => {})
   process.on('message', (raw) => {
     const message = raw as ToChild
     if (message.type === 'abort') open.get(message.id)?.abort()
@@ -71,4 +75,13 @@ function errorParts(error: unknown, method: string): ErrorParts {
   if (error instanceof Error && error.name === 'AbortError')
     return { kind: 'aborted', where: method, expected: 'the work to finish', found: 'that it was cancelled' }
   return { kind: 'engine', where: method, expected: 'the work to finish', found: found.replace(/\.$/, '') }
+}
+
+/** A handler in an endless loop never sees the parent hang up; a thread beside it does, within a second. */
+function watchParent(): void {
+  const code = `
+    const parent = process.ppid
+    const gone = () => { try { process.kill(parent, 0); return process.ppid !== parent } catch { return true } }
+    setInterval(() => gone() && process.kill(process.pid, 'SIGKILL'), 1000)`
+  new Worker(code, { eval: true, execArgv: [] }).unref()
 }

@@ -17,7 +17,8 @@ const outOfMemory =
 export function explainDeath(death: Death): { expected: string; found: string; fix: string } {
   const { exitCode, signal, lastLines, killedFor, spawnError } = death
   const expected = 'the process to answer'
-  const words = lastLines.length ? ` (its last words: ${lastLines.slice(-3).join(' | ')})` : ''
+  const last = lastWords(lastLines)
+  const words = last ? ` (its last words: ${last})` : ''
   const kept = 'Everything written so far is kept'
   if (spawnError) return { expected: 'the process to start', found: spawnError, fix: 'Run the doctor command.' }
   if (killedFor) return { expected, found: `that it was stopped because ${killedFor}`, fix: `${kept}.` }
@@ -46,4 +47,14 @@ export function explainDeath(death: Death): { expected: string; found: string; f
     found: `that it ended by itself with exit code ${exitCode}${words}`,
     fix: `${kept}; resume, and run the doctor command if it happens again.`,
   }
+}
+
+/** The line that says most about the end: the last one that names an error, else the last that is not a stack trace. */
+function lastWords(lines: string[]): string | undefined {
+  const telling = lines.filter(
+    (line) => !/^\s*(at |[}{\]]|\^|[\w']+: \[?'?|Node\.js v\d)/.test(line) || /error/i.test(line),
+  )
+  return (telling.findLast((line) => /error|fatal|terminate|abort|assert/i.test(line)) ?? telling.at(-1))
+    ?.trim()
+    .slice(0, 500)
 }
