@@ -14,9 +14,24 @@ export interface ByteSource {
   close(): void
 }
 
+/** The operating system refuses single reads of 2 GiB and more. */
+const maxReadLength = 2 ** 30
+
 function checkRange(name: string, size: number, offset: number, length: number, field: string): void {
-  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0 || offset + length > size)
-    throw formatError(name, field, `${length} bytes at offset ${offset}`, `a file of ${size} bytes`, 'The file is cut short or damaged.')
+  if (
+    !Number.isSafeInteger(offset) ||
+    !Number.isSafeInteger(length) ||
+    offset < 0 ||
+    length < 0 ||
+    offset + length > size
+  )
+    throw formatError(
+      name,
+      field,
+      `${length} bytes at offset ${offset}`,
+      `a file of ${size} bytes`,
+      'The file is cut short or damaged.',
+    )
 }
 
 export function openFile(path: string): ByteSource {
@@ -30,9 +45,16 @@ export function openFile(path: string): ByteSource {
     read(offset, length, field = 'data') {
       checkRange(name, size, offset, length, field)
       const bytes = new Uint8Array(length)
-      for (let done = 0; done < length; ) {
-        const got = readSync(fd, bytes, done, length - done, offset + done)
-        if (got === 0) throw formatError(name, field, `${length} bytes`, `${done} bytes`, 'The file became shorter while it was read.')
+      for (let done = 0; done < length;) {
+        const got = readSync(fd, bytes, done, Math.min(length - done, maxReadLength), offset + done)
+        if (got === 0)
+          throw formatError(
+            name,
+            field,
+            `${length} bytes`,
+            `${done} bytes`,
+            'The file became shorter while it was read.',
+          )
         done += got
       }
       return bytes
