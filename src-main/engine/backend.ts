@@ -77,7 +77,7 @@ function loadTensorFlow(): BackendInfo {
 
 async function loadPlain(reason: string): Promise<BackendInfo> {
   tf.enableProdMode() // its advice to install tfjs-node goes to the console otherwise; `reason` says more
-  await import('@tensorflow/tfjs-backend-cpu')
+  require('@tensorflow/tfjs') // registers the plain backend and, unlike the backend's own package, all gradients
   await tf.setBackend('cpu')
   return {
     name: 'cpu',
