@@ -9,14 +9,20 @@ const NODE_MAJOR = 24
 export async function installPackages() {
   if (isInstalled()) return
   say('installing the locked packages (a minute or two, about 900 MB on disk)')
-  await npm(['ci'], 'Check the network and the npm registry setting (`npm config get registry`), then run this again.')
+  await npm(
+    ['ci', '--loglevel=error'],
+    'Check the network and the npm registry setting (`npm config get registry`), then run this again.',
+  )
 }
 
 /** Install scripts are off (.npmrc), so the one package that needs its script, `node`, gets it here. */
 export async function installNode() {
   if ((await nodeMajor()) >= NODE_MAJOR) return
   say(`fetching Node ${NODE_MAJOR} (this one is ${process.version})`)
-  await npm(['rebuild', 'node', '--ignore-scripts=false'], 'It comes from the npm registry: check the network.')
+  await npm(
+    ['rebuild', 'node', '--ignore-scripts=false', '--loglevel=error'],
+    'It comes from the npm registry: check the network.',
+  )
   const major = await nodeMajor()
   if (!(major >= NODE_MAJOR))
     throw new Error(`${nodeBinary}: expected Node ${NODE_MAJOR}, found ${major || 'none that runs'}.`)
