@@ -17,7 +17,17 @@ describe('Random', () => {
   it('splits into streams that neither coincide nor move the parent', () => {
     const root = new Random(3)
     const before = root.state
-    const firsts = new Set(draw(5000, (() => ((i = 0) => () => root.split('layer', i++).uniform())())()))
+    const firsts = new Set(
+      draw(
+        5000,
+        (() =>
+          (
+            (i = 0) =>
+            () =>
+              root.split('layer', i++).uniform()
+          )())(),
+      ),
+    )
     expect(firsts.size).toBe(5000)
     expect(root.split('a', 'bc').uniform()).not.toBe(root.split('ab', 'c').uniform())
     expect(root.state).toEqual(before)
@@ -41,6 +51,16 @@ describe('Random', () => {
     const xs = draw(40_000, () => random.normal())
     expect(Math.abs(mean(xs))).toBeLessThan(0.02)
     expect(variance(xs)).toBeCloseTo(1, 1)
-    expect([...random.permutation(100)].sort((a, b) => a - b)).toEqual(draw(100, (() => ((i = 0) => () => i++)())()))
+    expect([...random.permutation(100)].sort((a, b) => a - b)).toEqual(
+      draw(
+        100,
+        (() =>
+          (
+            (i = 0) =>
+            () =>
+              i++
+          )())(),
+      ),
+    )
   })
 })

@@ -1,0 +1,300 @@
+import * as tf from '@tensorflow/tfjs-core'
+import { MindEyeError } from '../base/errors.ts'
+import type { ArrayEntry } from '../formats/array.ts'
+import { elementCount } from '../formats/array.ts'
+import type { Random } from './random.ts'
+import { hasTensorFlow, ResourceVariable } from './raw.ts'
+
+/** Largest piece of a parameter that is one variable, in elements: bounds the gradient that exists at a time. */
+export const PIECE_ELEMENTS = 1 << 26
+
+/** Largest piece that crosses between JavaScript and TensorFlow at once, in elements (64 MB). */
+const TRANSFER_ELEMENTS = 1 << 24
+
+/** What an optimizer keeps beside each value. */
+export type Slot = 'value' | 'm' | 'v'
+export const slots: readonly Slot[] = ['value', 'm', 'v']
+
+/** The numbers of one Adam step, as PyTorch defines them; t counts from 1. */
+export interface AdamStep {
+  lr: number
+  beta1: number
+  beta2: number
+  eps: number
+  t: number
+}
+
+/** Storage of one contiguous piece (rows of a parameter) with its two moments. */
+interface Piece {
+  /** A tensor of the stored value; the caller disposes it (or a tidy does). */
+  read(slot: Slot): tf.Tensor
+  assign(slot: Slot, value: tf.Tensor): void
+  adam(step: AdamStep, gradient: tf.Tensor): void
+  dispose(): void
+}
+
+/** Variables inside TensorFlow, updated in place by its fused Adam. */
+class ResourcePiece implements Piece {
+  private readonly variables: Partial<Record<Slot, ResourceVariable>> = {}
+  private readonly shape: readonly number[]
+
+  constructor(shape: readonly number[]) {
+    this.shape = shape
+  }
+
+  private variable(slot: Slot): ResourceVariable {
+    const existing = this.variables[slot]
+    if (existing) return existing
+    const created = (this.variables[slot] = new ResourceVariable(this.shape))
+    if (slot !== 'value') tf.tidy(() => created.assign(tf.zeros([...this.shape])))
+    return created
+  }
+
+  read(slot: Slot): tf.Tensor {
+    return this.variable(slot).read()
+  }
+
+  assign(slot: Slot, value: tf.Tensor): void {
+    this.variable(slot).assign(value)
+  }
+
+  adam({ lr, beta1, beta2, eps, t }: AdamStep, gradient: tf.Tensor): void {
+    const beta2Power = beta2 ** t
+    // TensorFlow adds ε to √v before the bias correction, PyTorch after it; PyTorch's ε seen from there is ε√(1−β2ᵗ).
+    const scalars = [beta1 ** t, beta2Power, lr, beta1, beta2, eps * Math.sqrt(1 - beta2Power)].map((x) => tf.scalar(x))
+    this.variable('value').applyAdam(this.variable('m'), this.variable('v'), scalars, gradient)
+    tf.dispose(scalars)
+  }
+
+  dispose(): void {
+    for (const variable of Object.values(this.variables)) variable.dispose()
+  }
+}
+
+/** The same on any backend, with plain tensors. */
+class TensorPiece implements Piece {
+  private readonly tensors: Partial<Record<Slot, tf.Tensor>> = {}
+  private readonly shape: readonly number[]
+
+  constructor(shape: readonly number[]) {
+    this.shape = shape
+  }
+
+  private tensor(slot: Slot): tf.Tensor {
+    return (this.tensors[slot] ??= tf.keep(tf.zeros([...this.shape])))
+  }
+
+  read(slot: Slot): tf.Tensor {
+    return tf.clone(this.tensor(slot))
+  }
+
+  assign(slot: Slot, value: tf.Tensor): void {
+    this.tensors[slot]?.dispose()
+    this.tensors[slot] = tf.keep(tf.clone(value))
+  }
+
+  adam({ lr, beta1, beta2, eps, t }: AdamStep, gradient: tf.Tensor): void {
+    tf.tidy(() => {
+      const m = tf.add(tf.mul(this.tensor('m'), beta1), tf.mul(gradient, 1 - beta1))
+      const v = tf.add(tf.mul(this.tensor('v'), beta2), tf.mul(tf.square(gradient), 1 - beta2))
+      const denominator = tf.add(tf.div(tf.sqrt(v), Math.sqrt(1 - beta2 ** t)), eps)
+      const value = tf.sub(this.tensor('value'), tf.mul(tf.div(m, denominator), lr / (1 - beta1 ** t)))
+      this.assign('m', m)
+      this.assign('v', v)
+      this.assign('value', value)
+    })
+  }
+
+  dispose(): void {
+    tf.dispose(Object.values(this.tensors))
+  }
+}
+
+/** How a parameter starts: a constant, U(−bound, bound) or N(0, σ²). */
+export type Initial = { constant: number } | { uniform: number } | { normal: number }
+
+/**
+ * A trained array under its published name, kept outside the tape as pieces of whole rows.
+ * The true value is `scale` times what is stored: decoupled weight decay then moves one number instead of a pass over
+ * a big matrix; layers scale their input by it.
+ */
+export class Parameter {
+  readonly name: string
+  readonly shape: readonly number[]
+  /** Rows [start, stop) of the first axis that each piece holds. */
+  readonly rows: readonly { start: number; stop: number }[]
+  scale = 1
+  private readonly folded: boolean
+  private readonly pieces: Piece[]
+  private readonly initial: Initial
+  private readonly sink: (parameter: Parameter, piece: number, gradient: tf.Tensor) => void
+
+  constructor(name: string, shape: readonly number[], initial: Initial, folded: boolean, sink: Parameter['sink']) {
+    this.name = name
+    this.folded = folded
+    this.shape = shape
+    this.initial = initial
+    this.sink = sink
+    const [length, rowSize] = [shape[0] ?? 1, elementCount(shape.slice(1))]
+    const perPiece = Math.max(1, Math.min(length, Math.floor(PIECE_ELEMENTS / rowSize)))
+    this.rows = Array.from({ length: Math.ceil(length / perPiece) }, (_, i) => ({
+      start: i * perPiece,
+      stop: Math.min(length, (i + 1) * perPiece),
+    }))
+    const PieceClass = hasTensorFlow() ? ResourcePiece : TensorPiece
+    this.pieces = this.rows.map(
+      ({ start, stop }) => new PieceClass(shape.length ? [stop - start, ...shape.slice(1)] : []),
+    )
+  }
+
+  get size(): number {
+    return elementCount(this.shape)
+  }
+
+  /** The stored value of one piece, without `scale`. */
+  piece(index: number): tf.Tensor {
+    return this.pieces[index].read('value')
+  }
+
+  /** The true value of a parameter that is one piece. */
+  value(): tf.Tensor {
+    if (this.pieces.length !== 1) throw new Error(`${this.name} is kept in ${this.pieces.length} pieces`)
+    return this.scale === 1 ? this.piece(0) : tf.tidy(() => tf.mul(this.piece(0), this.scale))
+  }
+
+  /** Hands the gradient of one piece (with respect to the true value) to the optimizer, which may use it at once. */
+  accumulate(gradient: tf.Tensor, piece = 0): void {
+    this.sink(this, piece, gradient)
+  }
+
+  /** One Adam update of a piece, given the gradient of the true value. */
+  adam(step: AdamStep, piece: number, gradient: tf.Tensor): void {
+    this.pieces[piece].adam({ ...step, lr: step.lr / this.scale }, gradient)
+  }
+
+  /** Multiplies the value by a number: at no cost when the layer reads `scale`, else in place. */
+  decay(factor: number): void {
+    if (this.folded) this.scale *= factor
+    else tf.tidy(() => this.pieces.forEach((piece) => piece.assign('value', tf.mul(piece.read('value'), factor))))
+  }
+
+  /** Copies rows of a slot out of TensorFlow, at most 64 MB at a time, as `(first row, numbers)`. */
+  *download(slot: Slot): Generator<Float32Array> {
+    const rowSize = elementCount(this.shape.slice(1))
+    const step = Math.max(1, Math.floor(TRANSFER_ELEMENTS / rowSize))
+    for (const [i, { start, stop }] of this.rows.entries())
+      for (let row = 0; row < stop - start; row += step)
+        yield tf.tidy(() => {
+          const all = this.pieces[i].read(slot)
+          const count = Math.min(step, stop - start - row)
+          return (count === stop - start ? all : tf.slice(all, [row], [count])).dataSync<'float32'>()
+        })
+  }
+
+  /** Fills a slot from a function that gives the numbers of `count` rows from `start`, at most 64 MB at a time. */
+  upload(slot: Slot, rowsOf: (start: number, count: number) => Float32Array): void {
+    const rest = this.shape.slice(1)
+    const step = Math.max(1, Math.floor(TRANSFER_ELEMENTS / elementCount(rest)))
+    for (const [i, { start, stop }] of this.rows.entries())
+      tf.tidy(() => {
+        const parts: tf.Tensor[] = []
+        for (let row = start; row < stop; row += step) {
+          const count = Math.min(step, stop - row)
+          parts.push(tf.tensor(rowsOf(row, count), this.shape.length ? [count, ...rest] : [], 'float32'))
+        }
+        this.pieces[i].assign(slot, parts.length === 1 ? parts[0] : tf.concat(parts, 0))
+      })
+  }
+
+  /** Draws the first value from the stream of this name, so that it depends on the seed and the name alone. */
+  initialise(random: Random): void {
+    const { initial } = this
+    const rowSize = elementCount(this.shape.slice(1))
+    const stream = random.split('initial', this.name)
+    this.upload('value', (_, count) => {
+      const numbers = new Float32Array(count * rowSize)
+      if ('constant' in initial) return numbers.fill(initial.constant)
+      for (let i = 0; i < numbers.length; i++)
+        numbers[i] =
+          'uniform' in initial ? initial.uniform * (2 * stream.uniform() - 1) : initial.normal * stream.normal()
+      return numbers
+    })
+  }
+
+  dispose(): void {
+    this.pieces.forEach((piece) => piece.dispose())
+  }
+}
+
+/** All parameters of a model by published name, in the order in which its layers made them. */
+export class Parameters {
+  private readonly byName = new Map<string, Parameter>()
+  /** Receives every gradient; an optimizer or a test sets it before a backward pass. */
+  sink: (parameter: Parameter, piece: number, gradient: tf.Tensor) => void = (parameter) => {
+    throw new Error(`nobody takes the gradient of ${parameter.name}`)
+  }
+
+  /** Declares a parameter; its value comes from `initialise` or `load`. `folded`: its layer multiplies by `scale`. */
+  add(name: string, shape: readonly number[], initial: Initial, folded = false): Parameter {
+    if (this.byName.has(name)) throw new Error(`two parameters are named ${name}`)
+    const parameter = new Parameter(name, shape, initial, folded, (...gradient) => this.sink(...gradient))
+    this.byName.set(name, parameter)
+    return parameter
+  }
+
+  initialise(random: Random): void {
+    for (const parameter of this) parameter.initialise(random)
+  }
+
+  get(name: string): Parameter {
+    const parameter = this.byName.get(name)
+    if (!parameter) throw new Error(`no parameter is named ${name}`)
+    return parameter
+  }
+
+  [Symbol.iterator](): IterableIterator<Parameter> {
+    return this.byName.values()
+  }
+
+  /** Number of trained numbers. */
+  get count(): number {
+    return [...this].reduce((sum, parameter) => sum + parameter.size, 0)
+  }
+
+  /**
+   * Fills all values from arrays of the same names and shapes.
+   * Throws a format error that lists every missing, extra and misshaped name, before anything is changed.
+   */
+  load(arrays: readonly ArrayEntry[], where: string): void {
+    const given = new Map(arrays.map((array) => [array.name, array]))
+    const faults = [...this].flatMap(({ name, shape }) => {
+      const array = given.get(name)
+      if (!array) return [`${name} [${shape}] is missing`]
+      return `${array.shape}` === `${shape}` ? [] : [`${name} is [${array.shape}] instead of [${shape}]`]
+    })
+    faults.push(
+      ...arrays.filter(({ name }) => !this.byName.has(name)).map(({ name, shape }) => `${name} [${shape}] is extra`),
+    )
+    if (faults.length)
+      throw new MindEyeError({
+        kind: 'format',
+        where,
+        expected: `the ${this.byName.size} parameters of the model`,
+        found: `${faults.length} differences: ${faults.slice(0, 20).join('; ')}${faults.length > 20 ? '; …' : ''}`,
+        fix: 'The file belongs to a model of another configuration.',
+      })
+    for (const parameter of this) {
+      const array = given.get(parameter.name)!
+      parameter.scale = 1
+      parameter.upload('value', (start, count) =>
+        Float32Array.from(
+          (parameter.shape.length ? array.readRows(start, start + count) : array.read()).data as Float32Array,
+        ),
+      )
+    }
+  }
+
+  dispose(): void {
+    for (const parameter of this) parameter.dispose()
+  }
+}

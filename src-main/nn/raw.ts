@@ -1,0 +1,83 @@
+import * as tf from '@tensorflow/tfjs-core'
+
+/** What we use of the native backend's binding; it is not in TensorFlow.js' public types. */
+interface NativeBackend {
+  binding: Record<
+    'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_SHAPE' | 'TF_ATTR_STRING' | 'TF_FLOAT' | 'TF_INT32',
+    number
+  >
+  executeSingleOutput(op: string, attributes: OpAttribute[], inputs: tf.Tensor[]): tf.Tensor
+  executeMultipleOutputs(op: string, attributes: OpAttribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[]
+}
+interface OpAttribute {
+  name: string
+  type: number
+  value: unknown
+}
+
+/** Whether TensorFlow computes, so that ops beyond the TensorFlow.js API can be reached. */
+export const hasTensorFlow = (): boolean => tf.getBackend() === 'tensorflow'
+
+const native = () => tf.backend() as unknown as NativeBackend
+
+const floatAttribute = (name: string): OpAttribute => {
+  const { binding } = native()
+  return { name, type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT }
+}
+const boolAttribute = (name: string, value: boolean): OpAttribute => ({
+  name,
+  type: native().binding.TF_ATTR_BOOL,
+  value,
+})
+
+let variables = 0
+
+/** A float32 variable that lives inside TensorFlow, is updated in place, and is not on any tape. */
+export class ResourceVariable {
+  private readonly handle: tf.Tensor
+
+  constructor(shape: readonly number[]) {
+    const { binding } = native()
+    this.handle = tf.keep(
+      native().executeSingleOutput(
+        'VarHandleOp',
+        [
+          floatAttribute('dtype'),
+          { name: 'shape', type: binding.TF_ATTR_SHAPE, value: [...shape] },
+          { name: 'shared_name', type: binding.TF_ATTR_STRING, value: `mindeye/${variables++}` },
+          { name: 'container', type: binding.TF_ATTR_STRING, value: '' },
+        ],
+        [],
+      ),
+    )
+  }
+
+  assign(value: tf.Tensor): void {
+    native().executeMultipleOutputs(
+      'AssignVariableOp',
+      [floatAttribute('dtype'), boolAttribute('validate_shape', true)],
+      [this.handle, value],
+      0,
+    )
+  }
+
+  /** The current value without a copy; dispose it before the next update, or the update copies. */
+  read(): tf.Tensor {
+    return native().executeSingleOutput('ReadVariableOp', [floatAttribute('dtype')], [this.handle])
+  }
+
+  /** One ResourceApplyAdam over (this, m, v); scalars in the op's order: β1 power, β2 power, lr, β1, β2, ε. */
+  applyAdam(m: ResourceVariable, v: ResourceVariable, scalars: tf.Tensor[], gradient: tf.Tensor): void {
+    native().executeMultipleOutputs(
+      'ResourceApplyAdam',
+      [floatAttribute('T'), boolAttribute('use_locking', false), boolAttribute('use_nesterov', false)],
+      [this.handle, m.handle, v.handle, ...scalars, gradient],
+      0,
+    )
+  }
+
+  dispose(): void {
+    native().executeMultipleOutputs('DestroyResourceOp', [boolAttribute('ignore_lookup_error', true)], [this.handle], 0)
+    this.handle.dispose()
+  }
+}
