@@ -1,0 +1,49 @@
+import { MindEyeError } from '../../base/errors.ts'
+import { Inventory } from '../inventory.ts'
+import type { Layout, Mapping, Recognition, Study } from '../study.ts'
+import { smallStudy } from './smallStudy.ts'
+
+/** Every way of laying out a dataset that we know; to add one, write its file and list it here. */
+export const layouts: readonly Layout[] = [smallStudy]
+
+export interface OpenedStudy {
+  layout: Layout
+  recognition: Recognition
+  study: Study
+  inventory: Inventory
+  close(): void
+}
+
+async function recognise(inventory: Inventory, map: Mapping, id?: string) {
+  const found: { layout: Layout; recognition: Recognition }[] = []
+  for (const layout of layouts) {
+    if (id && layout.id !== id) continue
+    const recognition = await layout.recognise(inventory, map)
+    if (recognition) found.push({ layout, recognition })
+  }
+  return found.sort((a, b) => b.recognition.confidence - a.recognition.confidence)[0]
+}
+
+/**
+ * Looks into files and folders and opens the dataset they hold; `id` asks for one layout. Throws an input error that lists
+ * the arrays found when no layout fits, so that the user can map them.
+ */
+export async function openStudy(paths: readonly string[], map: Mapping, id?: string): Promise<OpenedStudy> {
+  const inventory = new Inventory(paths)
+  try {
+    const best = await recognise(inventory, map, id)
+    if (!best)
+      throw new MindEyeError({
+        kind: 'input',
+        where: paths.join(', '),
+        expected: `a dataset in one of the layouts ${layouts.map((layout) => layout.id).join(', ')}`,
+        found: (await inventory.describe()) || 'no readable file',
+        fix: 'Name its arrays: --map voxels.train=NAME --map stimuli.train=NAME --map voxels.test=NAME --map stimuli.test=NAME.',
+      })
+    const study = await best.layout.open(inventory, map)
+    return { ...best, study, inventory, close: () => inventory.close() }
+  } catch (error) {
+    inventory.close()
+    throw error
+  }
+}

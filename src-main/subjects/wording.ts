@@ -1,0 +1,18 @@
+/** `1 voxel`, `2 voxels`. */
+export function count(n: number, word: string): string {
+  return `${n} ${word}${n === 1 ? '' : word.endsWith('s') ? 'es' : 's'}`
+}
+
+/** `3` or `3–7`. */
+export function range(values: readonly number[]): string {
+  let low = Infinity
+  let high = -Infinity
+  for (const x of values) {
+    low = Math.min(low, x)
+    high = Math.max(high, x)
+  }
+  return low === high ? `${low}` : `${low}–${high}`
+}
+
+/** Three significant digits. */
+export const short = (x: number): string => String(Number(x.toPrecision(3)))
