@@ -39,7 +39,7 @@ function matrix(name: string, value: MatlabInput): Buffer {
     throw cannot('name', `at most ${maxNameLength} letters, digits and _, a letter first`, name)
   if (typeof value === 'string') {
     const units = Uint16Array.from({ length: value.length }, (_, i) => value.charCodeAt(i))
-    return assemble(name, 4, value ? [1, value.length] : [0, 0], [element(4, toBytes(units))])
+    return assemble(name, 4, value ? [1, value.length] : [0, 0], [element(17, toBytes(units))])
   }
   if (!isArray(value)) return structMatrix(name, value)
   const { dtype, data } = value
