@@ -1,3 +1,6 @@
+import type { ImportResult, Inspection, Recognised } from '../subjects/importer.ts'
+import type { Mapping } from '../subjects/study.ts'
+
 /**
  * What the two child processes can be asked, as types only: `hosts/engine.ts` and `hosts/reader.ts` must offer a handler
  * for each, and actions call them through a typed `Channel`. Parameters and results cross by structured clone (typed arrays
@@ -12,6 +15,16 @@ export interface EngineMethods {
   ping(params: Record<string, never>): PingResult
 }
 
+/** Files of a dataset (absolute paths) and the names given by `--map`. */
+export interface DatasetParams {
+  paths: string[]
+  map: Mapping
+}
+
 export interface ReaderMethods {
   ping(params: Record<string, never>): PingResult
+  recognise(params: DatasetParams): Recognised
+  inspect(params: DatasetParams): Inspection
+  /** Writes a complete subject into `folder` (staged by the workspace), or only reports its checks when one of them forbids it. */
+  importStudy(params: DatasetParams & { id: string; folder: string }): ImportResult
 }

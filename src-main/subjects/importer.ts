@@ -14,13 +14,17 @@ import { openRows } from './rows.ts'
 import type { NoiseCeilingSummary, SubjectManifest, TrialTable } from './subject.ts'
 import { formatStimulusTable, formatTrialTable } from './tables.ts'
 
-/** What a set of files is, without importing it. */
-export interface Inspection {
+/** What a set of files is. */
+export interface Recognised {
   layout: string
   layoutTitle: string
   recognition: Recognition
   /** The id it would be imported as. */
   name: string
+}
+
+/** What is in a set of files, without importing it. */
+export interface Inspection extends Recognised {
   trialCount: number
   voxelCount: number
   stimulusCount: number
@@ -33,8 +37,6 @@ export interface Inspection {
 export interface ImportRequest {
   /** The subject's id in the workspace; without it the name that the files suggest. */
   id?: string
-  /** Ask for one layout instead of the best match. */
-  layout?: string
   map: Mapping
 }
 
@@ -57,11 +59,8 @@ export function safeId(name: string): string {
 }
 
 /** Layout and proposed id, from names and shapes alone: quick. Throws when nothing is recognised. */
-export async function recognisePaths(
-  paths: readonly string[],
-  request: Omit<ImportRequest, 'id'>,
-): Promise<{ layout: string; layoutTitle: string; recognition: Recognition; name: string }> {
-  const opened = await openStudy(paths, request.map, request.layout)
+export async function recognisePaths(paths: readonly string[], request: { map: Mapping }): Promise<Recognised> {
+  const opened = await openStudy(paths, request.map)
   try {
     const { layout, recognition, study } = opened
     return { layout: layout.id, layoutTitle: layout.title, recognition, name: safeId(study.name) }
@@ -73,10 +72,10 @@ export async function recognisePaths(
 /** Recognises the files, reads them once and reports every check; writes nothing. Throws when nothing is recognised or a file is damaged. */
 export async function inspectPaths(
   paths: readonly string[],
-  request: Omit<ImportRequest, 'id'>,
+  request: { map: Mapping },
   options: RunOptions,
 ): Promise<Inspection> {
-  const opened = await openStudy(paths, request.map, request.layout)
+  const opened = await openStudy(paths, request.map)
   try {
     const { layout, recognition, study } = opened
     const facts = await gatherFacts(study, options)
@@ -155,7 +154,7 @@ export async function importPaths(
   stagingDir: string,
   options: RunOptions,
 ): Promise<ImportResult> {
-  const opened = await openStudy(paths, request.map, request.layout)
+  const opened = await openStudy(paths, request.map)
   try {
     const { study } = opened
     const id = request.id ?? safeId(study.name)

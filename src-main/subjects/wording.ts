@@ -1,3 +1,5 @@
+import type { Check } from './checks.ts'
+
 /** `1 voxel`, `2 voxels`. */
 export function count(n: number, word: string): string {
   return `${n} ${word}${n === 1 ? '' : word.endsWith('s') ? 'es' : 's'}`
@@ -16,3 +18,11 @@ export function range(values: readonly number[]): string {
 
 /** Three significant digits. */
 export const short = (x: number): string => String(Number(x.toPrecision(3)))
+
+/** One line per check for a terminal, with what follows from a failed one below it. */
+export function describeChecks(checks: readonly Check[]): string[] {
+  return checks.flatMap(({ ok, level, code, title, found, detail }) => {
+    const mark = ok ? 'ok' : level
+    return [`${mark.padEnd(8)}${title}: ${found} [${code}]`, ...(detail && !ok ? [`${' '.repeat(8)}${detail}`] : [])]
+  })
+}
