@@ -10,14 +10,14 @@ import { cacheDir, isCurrent, readStamp, root, writeStamp } from './stamp.mjs'
 import { stageTensorFlow } from './tensorflow.mjs'
 
 /** Throws where nothing can run; a missing TensorFlow is not that, since everything also runs on the slow backend. */
-export async function setUp() {
+export async function setUp(again) {
   const cache = writableCache()
   const lock = join(cache, `lock-checkout-${createHash('sha256').update(root).digest('hex').slice(0, 16)}`)
   await withLock(lock, 'works in this folder', async () => {
-    if (isCurrent(readStamp())) return // the one we waited for has done it
+    if (!again && isCurrent(readStamp())) return // the one we waited for has done it
     await installPackages()
     await installNode()
-    writeStamp(await stageTensorFlow(cache))
+    writeStamp(await stageTensorFlow(cache, again))
   })
 }
 

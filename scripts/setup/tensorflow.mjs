@@ -19,10 +19,11 @@ import { fillFromVendor, vendorVersion } from './vendor.mjs'
 import { compileBinding, fillFromWheel, missingForWheel } from './wheel.mjs'
 
 /**
+ * @param {boolean} again replace what the cache holds if it does not work
  * @returns {Promise<{ tensorflow: string | null, reason?: string }>} the cache entry in use, or why there is none; never
  *   throws for want of TensorFlow, since everything also runs (slowly) without
  */
-export async function stageTensorFlow(cache) {
+export async function stageTensorFlow(cache, again) {
   const build = wantedBuild()
   if (build === 'none') {
     unlink()
@@ -38,11 +39,20 @@ export async function stageTensorFlow(cache) {
     const failures = []
     for (const { entry, fill } of routes) {
       const file = join(entry, `binding-tfjs${packageVersion()}-napi8`, 'tfjs_binding.node')
-      try {
+      const stage = async () => {
         if (!existsSync(join(entry, 'deps', 'lib')) || !existsSync(file)) await fill(entry, build, file)
         link(entry, file)
         await verify(build)
         return { tensorflow: entry }
+      }
+      try {
+        const cached = existsSync(entry)
+        return await stage().catch((error) => {
+          if (!again || !cached) throw error
+          say(`what the cache holds does not work (${error.message}); fetching it again`)
+          rmSync(entry, { recursive: true, force: true })
+          return stage()
+        })
       } catch (error) {
         unlink() // a library that crashes on loading would take every engine process with it
         failures.push(error)
