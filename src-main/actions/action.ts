@@ -30,7 +30,7 @@ export interface Action<S extends InputSchema = InputSchema, R = unknown> {
   summary: string
   input: S
   /** Fields given on the command line without their name, in order; an array field comes last and takes the rest. */
-  positional?: readonly (keyof v.InferOutput<S> & string)[]
+  positional?: readonly string[]
   /** Must return plain data (JSON): it is printed, sent to the page and kept with the job. */
   run(ctx: ActionContext, input: v.InferOutput<S>, options: RunOptions): Promise<R>
   /** The result as text for a terminal; without it the CLI prints the JSON. */
@@ -40,6 +40,8 @@ export interface Action<S extends InputSchema = InputSchema, R = unknown> {
 }
 
 /** Types an action by its schema; adds nothing at run time. */
-export function defineAction<S extends InputSchema, R>(action: Action<S, R>): Action<S, R> {
+export function defineAction<S extends InputSchema, R>(
+  action: Action<S, R> & { positional?: readonly (keyof v.InferOutput<S> & string)[] },
+): Action<S, R> {
   return action
 }
