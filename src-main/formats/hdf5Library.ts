@@ -1,0 +1,82 @@
+/**
+ * The HDF5 C library as WebAssembly (h5wasm's Node build, which reads the real file by offset), made fit for files that nobody has
+ * vouched for: its messages are caught, its failures become format errors, and an instance that trapped is never used again.
+ * What it cannot prevent is an endless loop inside the library: files of unknown origin are opened in a process that can be killed.
+ */
+import type * as H5wasm from 'h5wasm/node'
+import { MindEyeError, formatError } from '../base/errors.ts'
+
+export interface Hdf5Library {
+  api: typeof H5wasm
+  /** What the library wrote to stderr since the last call. */
+  messages: string
+  /** A trap leaves the library's memory in an unknown state. */
+  dead: boolean
+}
+
+let current: Promise<Hdf5Library> | undefined
+let instances = 0
+
+/** The shared instance; a new one after a trap (about 40 ms). */
+export function loadLibrary(): Promise<Hdf5Library> {
+  current ??= instantiate()
+  return current
+}
+
+async function instantiate(): Promise<Hdf5Library> {
+  // The query makes Node evaluate the module again, which is how h5wasm gives out a fresh instance.
+  const api = (await import(`${import.meta.resolve('h5wasm/node')}?${instances++}`)) as typeof H5wasm
+  const module = await api.ready
+  const library: Hdf5Library = { api, messages: '', dead: false }
+  // The library prints its error stack; caught here it gives the reason instead of noise.
+  const { streams } = module.FS as unknown as { streams: { stream_ops?: object; node?: object }[] }
+  streams[2].node = { mode: 0o20666 }
+  streams[2].stream_ops = {
+    write(_: unknown, bytes: Uint8Array, offset: number, length: number) {
+      if (library.messages.length < 100_000)
+        library.messages += String.fromCharCode(...bytes.slice(offset, offset + length))
+      return length
+    },
+  }
+  return library
+}
+
+/** Runs one call into the library; whatever it throws comes out as a format error about `field` of `where`. */
+export function guarded<T>(library: Hdf5Library, where: string, field: string, run: () => T): T {
+  if (library.dead)
+    throw new MindEyeError({
+      kind: 'state',
+      where,
+      expected: 'a working HDF5 library',
+      found: 'one that a damaged file has stopped',
+      fix: 'Open the file again.',
+    })
+  library.messages = ''
+  try {
+    const result = run()
+    // h5wasm ignores most of the library's return codes, so its error stack is what tells a failure.
+    if (library.messages.includes('HDF5-DIAG')) throw damaged(library, where, field, 'a failed call')
+    return result
+  } catch (error) {
+    if (error instanceof MindEyeError) throw error
+    const name = error instanceof Error ? error.name : ''
+    if (name === 'RuntimeError' || name === 'RangeError') {
+      library.dead = true
+      current = undefined
+    }
+    throw damaged(library, where, field, error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** The error for a call that failed; the deepest entry of the library's error stack is the most telling one. */
+export function damaged(library: Hdf5Library, where: string, field: string, fallback: string): MindEyeError {
+  const stack = [...library.messages.matchAll(/#\d+: .*?\(\): (.*)/g)]
+  const reason = stack.at(-1)?.[1] ?? fallback.split('\n')[0]
+  return formatError(
+    where,
+    field,
+    'readable HDF5 data',
+    `"${reason}"`,
+    'The file is cut short, damaged or uses a missing filter.',
+  )
+}
