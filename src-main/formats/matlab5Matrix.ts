@@ -112,20 +112,20 @@ export interface Matrix {
 export function readMatrixHeader(cursor: Cursor): Matrix {
   const { source, littleEndian } = cursor
   const at = { ...cursor }
-  function next(field: string, types: StorageType[], maxLength: number): Uint8Array {
+  function next(field: string, types: StorageType[], maxLength: number, step = 1): Uint8Array {
     const tag = readTag(at)
-    if (!types.includes(tag.type) || tag.size > maxLength)
+    if (!types.includes(tag.type) || tag.size > maxLength || tag.size % step)
       throw formatError(
         source.name,
         `${field} at ${at.position}`,
-        `at most ${maxLength} bytes of ${types.join(' or ')}`,
+        `at most ${maxLength} bytes of ${types.join(' or ')}${step > 1 ? `, a multiple of ${step}` : ''}`,
         `${tag.size} bytes of ${tag.type}`,
       )
     at.position = tag.next
     return source.read(tag.start, tag.size, field)
   }
   const place = cursor.position
-  const flags = fromBytes(next('array flags', ['uint32'], 8), 'uint32', littleEndian)
+  const flags = fromBytes(next('array flags', ['uint32'], 8, 8), 'uint32', littleEndian)
   const code = Number(flags[0] ?? 0) & 0xff
   const bits = Number(flags[0] ?? 0) >>> 8
   const [numericName, numericType] = numericClasses[code] ?? []
@@ -140,7 +140,7 @@ export function readMatrixHeader(cursor: Cursor): Matrix {
     return { ...known, name, shape: [], body: at }
   }
 
-  const shape = Array.from(fromBytes(next('dimensions', ['int32'], 4 * maxAxes), 'int32', littleEndian), Number)
+  const shape = Array.from(fromBytes(next('dimensions', ['int32'], 4 * maxAxes, 4), 'int32', littleEndian), Number)
   if (
     shape.length < 2 ||
     shape.some((n) => n < 0) ||
