@@ -55,6 +55,6 @@ async function npm(args, fix) {
   try {
     await run(command, [...first, ...args], { cwd: root, show: true })
   } catch (error) {
-    throw new Error(`npm ${args[0]} failed (${error.message.split('\n')[0]}). ${fix}`)
+    throw new Error(`npm ${args[0]} failed (${error.message.split('\n')[0]}). ${fix}`, { cause: error })
   }
 }
