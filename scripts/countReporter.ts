@@ -1,17 +1,16 @@
 import type { Reporter, TestModule } from 'vitest/node'
 
-/** Ends the output with one line `N passed, N failed, N skipped`, which CI reads; a file that fails to load counts as failed. */
+/**
+ * Ends the output with one line `N passed, N failed, N skipped`, which CI reads. A file that fails to load, an error outside
+ * any test and a test that never ended (its process died) count as failed.
+ */
 export default class CountReporter implements Reporter {
-  onTestRunEnd(modules: ReadonlyArray<TestModule>): void {
-    const count = { passed: 0, failed: 0, skipped: 0 }
+  onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<unknown>): void {
+    const count = { passed: 0, failed: unhandledErrors.length, skipped: 0, pending: 0 }
     for (const module of modules) {
-      if (module.errors().length) count.failed++
-      for (const test of module.children.allTests()) {
-        const state = test.result().state
-        if (state === 'passed' || state === 'failed') count[state]++
-        else count.skipped++
-      }
+      count.failed += module.errors().length ? 1 : 0
+      for (const test of module.children.allTests()) count[test.result().state]++
     }
-    process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`)
+    process.stdout.write(`\n${count.passed} passed, ${count.failed + count.pending} failed, ${count.skipped} skipped\n`)
   }
 }
