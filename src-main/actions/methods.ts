@@ -1,3 +1,6 @@
+import type { BackendInfo } from '../engine/backend.ts'
+import type { RunSimilarity } from '../retrieval/runSimilarity.ts'
+import type { TrainingJob, TrainingSummary } from '../training/run.ts'
 import type { ImportResult, Inspection, Recognised } from '../subjects/importer.ts'
 import type { Mapping } from '../subjects/study.ts'
 
@@ -13,6 +16,12 @@ export interface PingResult {
 
 export interface EngineMethods {
   ping(params: Record<string, never>): PingResult
+  /** Loads the backend and says what it is. */
+  backend(params: Record<string, never>): BackendInfo
+  /** Trains a run, or goes on with it, writing into its folder only. */
+  train(params: TrainingJob): TrainingSummary
+  /** Held-out brain patterns of a finished run against its pool of images. */
+  similarity(params: { runFolder: string }): RunSimilarity
 }
 
 /** Files of a dataset (absolute paths) and the names given by `--map`. */

@@ -1,0 +1,97 @@
+import * as v from 'valibot'
+import { MindEyeError } from '../base/errors.ts'
+import { checkMemory, trainingBytes } from '../training/memory.ts'
+import { parseSet, presetConfig, presets } from '../training/presets.ts'
+import type { TrainingConfig } from '../training/fields.ts'
+import { readManifest } from '../subjects/subject.ts'
+import type { ActionContext } from './action.ts'
+import { defineAction } from './action.ts'
+import type { RunOptions } from '../base/progress.ts'
+import type { JsonObject, RunRecord, Workspace } from '../workspace/index.ts'
+
+/** What `run.json` keeps of a run: everything that determines it. */
+export interface RunConfig {
+  training: TrainingConfig
+  split: string
+  seed: number
+}
+
+export const runConfig = (run: RunRecord): RunConfig => run.config as unknown as RunConfig
+
+export const trainAction = defineAction({
+  name: 'train',
+  summary: 'Train a decoder on a subject, or go on with an interrupted run.',
+  input: v.object({
+    workspace: v.pipe(v.string(), v.description('the workspace folder')),
+    subject: v.optional(v.pipe(v.string(), v.description('id of the subject; not with --resume'))),
+    preset: v.optional(
+      v.pipe(v.picklist(presets.map(({ id }) => id)), v.description(`options to start from: ${presets.map(({ id, purpose }) => `${id} (${purpose})`).join('; ')}`)),
+      'small-study',
+    ),
+    split: v.optional(
+      v.pipe(v.string(), v.description('what is held out: shipped, leave-one-run-out, leave-one-stimulus-out or kfold:K (default: what the import chose)')),
+    ),
+    seed: v.optional(v.pipe(v.number(), v.integer(), v.description('everything random follows from it')), 42),
+    epochs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.description('passes over the training examples'))),
+    set: v.optional(v.pipe(v.array(v.string()), v.description('one option as name=value, repeatable; `mindeye presets` lists them'))),
+    resume: v.optional(v.pipe(v.string(), v.description('the run to go on with, to the same bits as without the interruption'))),
+  }),
+  async run(ctx, input, options) {
+    const workspace = await ctx.workspace(input.workspace)
+    if (input.resume) return continueRun(ctx, workspace, input.resume, options)
+    if (!input.subject)
+      throw new MindEyeError({ kind: 'input', where: '--subject', expected: 'the id of a subject', found: 'nothing', fix: 'List them with `mindeye subjects`.' })
+    const subject = workspace.subjects.get(input.subject)
+    const overrides = { ...parseSet(input.set ?? []), ...(input.epochs && { epochs: String(input.epochs) }) }
+    const training = presetConfig(input.preset, overrides)
+    const manifest = readManifest(subject.folder)
+    checkMemory(trainingBytes(training, manifest.voxelCount, manifest.trialCount))
+    const config: RunConfig = { training, split: input.split ?? manifest.defaultSplit, seed: input.seed }
+    const run = workspace.runs.create({ subject: subject.id, preset: input.preset, config: config as unknown as JsonObject })
+    return continueRun(ctx, workspace, run.id, options)
+  },
+  format: ({ run, folds, parameters, seconds }) =>
+    `trained ${run}: ${parameters.toLocaleString('en')} parameters${folds > 1 ? ` in each of ${folds} folds` : ''}, ${seconds.toFixed(1)} s\nscore it with \`mindeye evaluate --run ${run}\``,
+})
+
+export interface Trained {
+  run: string
+  folds: number
+  parameters: number
+  seconds: number
+  backend: string
+}
+
+/** Claims a run for this process and trains it to its end; its record says how it ended, whatever happens. */
+async function continueRun(ctx: ActionContext, workspace: Workspace, id: string, options: RunOptions): Promise<Trained> {
+  const started = performance.now()
+  const run = workspace.runs.claim(id)
+  const { training, split, seed } = runConfig(run)
+  try {
+    const backend = await ctx.engine().call('backend', {}, { signal: options.signal })
+    const before = run.config.backend
+    if (before && JSON.stringify(before) !== JSON.stringify(backend))
+      ctx.log('This run began on another backend: it goes on, but not to the same bits.')
+    workspace.runs.update(id, { config: { ...run.config, backend: backend as unknown as JsonObject } })
+    if (backend.slow) ctx.log(`TensorFlow does not compute (${backend.reason}); the plain backend does, many times slower.`)
+    const job = {
+      runFolder: workspace.runs.folderOf(id),
+      subjectFolder: workspace.subjects.get(run.subject).folder,
+      config: training,
+      split,
+      seed,
+    }
+    const summary = await ctx.engine().call('train', job, { signal: options.signal, onProgress: options.progress })
+    for (const warning of summary.warnings) ctx.log(warning)
+    const seconds = (performance.now() - started) / 1000
+    const { folds, parameters } = summary
+    workspace.runs.update(id, { summary: { folds, parameters, seconds } })
+    workspace.runs.finish(id, 'done')
+    return { run: id, folds, parameters, seconds, backend: backend.name }
+  } catch (error) {
+    const parts = error instanceof MindEyeError ? error.parts : undefined
+    const aborted = parts?.kind === 'aborted' || options.signal.aborted
+    workspace.runs.finish(id, aborted ? 'cancelled' : parts?.kind === 'engine' ? 'interrupted' : 'failed', parts)
+    throw error
+  }
+}

@@ -1,0 +1,77 @@
+import * as tf from '@tensorflow/tfjs-core'
+import { writeFileAtomic } from '../base/files.ts'
+import { encodeSafetensors } from '../formats/safetensors.ts'
+import type { BrainNetworkConfig } from '../models/brainNetwork.ts'
+import { BrainNetwork } from '../models/brainNetwork.ts'
+import { Parameters } from '../nn/parameters.ts'
+import { loadModel } from '../nn/stateFile.ts'
+import type { TrainingConfig } from './fields.ts'
+import { readArrays } from './foldFiles.ts'
+import type { RidgeModel } from './ridge.ts'
+import { predictRidge } from './ridge.ts'
+
+/** Turns z-scored voxels (n, V) into embeddings comparable with the images', (n, N). */
+export interface Decoder {
+  predict(voxels: Float32Array): Float32Array
+  dispose(): void
+}
+
+/** Rows that go through a network at once. */
+const BATCH = 64
+
+export const networkConfig = (config: TrainingConfig, voxels: number): BrainNetworkConfig => ({
+  voxels,
+  hidden: config.hidden,
+  blocks: config.blocks,
+  tokens: config.tokens,
+  width: config.width,
+  projectorHidden: config.projectorHidden,
+  dropout: [config.dropoutFirst, config.dropoutBlocks],
+})
+
+/** The projector's output of voxel2clip, which retrieval compares. */
+export function networkDecoder(model: BrainNetwork, parameters: Parameters): Decoder {
+  const { voxels: width, tokens, width: token } = model.config
+  return {
+    predict(voxels) {
+      const rows = voxels.length / width
+      const out = new Float32Array(rows * tokens * token)
+      for (let at = 0; at < rows; at += BATCH)
+        tf.tidy(() => {
+          const count = Math.min(BATCH, rows - at)
+          const x = tf.tensor2d(voxels.subarray(at * width, (at + count) * width), [count, width])
+          out.set(model.forward(x).projected!.dataSync<'float32'>(), at * tokens * token)
+        })
+      return out
+    },
+    dispose: () => parameters.dispose(),
+  }
+}
+
+export const ridgeDecoder = (model: RidgeModel): Decoder => ({
+  predict: (voxels) => predictRidge(model, { count: voxels.length / model.voxels, width: model.voxels, data: voxels }),
+  dispose() {},
+})
+
+export function saveRidge(path: string, { voxels, targets, weights, intercept, alpha }: RidgeModel): void {
+  const tensors = {
+    weights: { dtype: 'float32', shape: [voxels, targets], data: Float32Array.from(weights) },
+    intercept: { dtype: 'float32', shape: [targets], data: Float32Array.from(intercept) },
+    alpha: { dtype: 'float64', shape: [targets], data: Float64Array.from(alpha) },
+  } as const
+  writeFileAtomic(path, encodeSafetensors(Object.fromEntries(Object.entries(tensors).map(([k, t]) => [k, { ...t, shape: [...t.shape] }]))))
+}
+
+/** Opens the trained decoder of a fold. */
+export function loadDecoder(path: string, config: TrainingConfig, voxels: number): Decoder {
+  if (config.method === 'ridge') {
+    const arrays = readArrays(path)
+    const data = <T>(name: string) => arrays.get(name)!.data as T
+    const targets = arrays.get('intercept')!.shape[0]
+    return ridgeDecoder({ voxels, targets, weights: data('weights'), intercept: data('intercept'), alpha: data('alpha') })
+  }
+  const parameters = new Parameters()
+  const model = new BrainNetwork(parameters, networkConfig(config, voxels))
+  loadModel(path, parameters)
+  return networkDecoder(model, parameters)
+}

@@ -1,0 +1,70 @@
+import * as v from 'valibot'
+
+/** One option of a run: its schema with meaning and unit (shown in help and in the app) and its default. */
+const field = <S extends v.GenericSchema>(schema: S, meaning: string, unit: string, fallback: v.InferInput<S>) =>
+  v.optional(v.pipe(schema, v.description(meaning), v.metadata({ unit })), fallback as never)
+
+const count = (least = 0) => v.pipe(v.number(), v.integer(), v.minValue(least))
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1))
+const positive = v.pipe(v.number(), v.gtValue(0))
+const notNegative = v.pipe(v.number(), v.minValue(0))
+
+/** Everything that a run can be told. Symbols and equation numbers are the paper's (arXiv 2305.18274). */
+export const trainingFields = {
+  method: field(v.picklist(['mindeye', 'ridge']), 'decoder: the MindEye network, or ridge regression as the sanity check', '', 'mindeye'),
+  items: field(
+    v.picklist(['trial', 'stimulus']),
+    'what one training example is: a single trial, or a stimulus with its repeats in turn (tested on their mean)',
+    '',
+    'trial',
+  ),
+  zscore: field(
+    v.picklist(['train', 'session', 'none']),
+    'voxels are z-scored with statistics of the training trials, over all of them or session by session',
+    '',
+    'train',
+  ),
+  targets: field(
+    v.picklist(['study', 'clip']),
+    'image embedding to decode: an autoencoder of the study’s own training images, or CLIP ViT-L/14',
+    '',
+    'study',
+  ),
+  tokens: field(count(1), 'tokens T of the image embedding', 'tokens', 1),
+  width: field(count(1), 'width D of a token', 'numbers', 48),
+  encoderPixels: field(count(8), 'side to which images are resized for the study autoencoder, at most', 'px', 32),
+  encoderSteps: field(count(1), 'training steps of the study autoencoder', 'steps', 480),
+  encoderKl: field(notNegative, 'weight of the KL term of the study autoencoder against the summed pixel loss', '', 0.3),
+  encoderShift: field(share, 'largest shift of its augmented images, of the side', 'share', 0.12),
+  encoderRotation: field(notNegative, 'largest rotation of its augmented images', 'rad', 0.15),
+  encoderScale: field(share, 'largest change of size of its augmented images', 'share', 0.15),
+  hidden: field(count(1), 'hidden width h of voxel2clip', 'units', 4096),
+  blocks: field(count(), 'residual blocks of voxel2clip', 'blocks', 4),
+  projectorHidden: field(count(1), 'hidden width of the contrastive projector', 'units', 2048),
+  dropoutFirst: field(share, 'dropout after the first layer', 'share', 0.5),
+  dropoutBlocks: field(share, 'dropout inside the residual blocks', 'share', 0.15),
+  batchSize: field(count(2), 'examples B per step', 'examples', 32),
+  epochs: field(count(1), 'passes over the training examples', 'epochs', 240),
+  maxLr: field(positive, 'largest learning rate of the one-cycle schedule', '', 3e-4),
+  warmUp: field(share, 'share of the steps in which the learning rate rises', 'share', 2 / 240),
+  weightDecay: field(notNegative, 'decoupled weight decay of AdamW; biases are exempt', '', 0.01),
+  mixing: field(v.picklist(['mixco', 'none']), 'how voxels are mixed in the first phase', '', 'mixco'),
+  mixShare: field(share, 'share of the epochs that train with BiMixCo, before SoftCLIP', 'share', 0.33),
+  mixBeta: field(positive, 'both parameters of the Beta distribution of mixing weights', '', 0.15),
+  mixProbability: field(share, 'probability that an example is mixed', 'share', 0.5),
+  mixTemperature: field(positive, 'temperature τ of BiMixCo', '', 0.006),
+  softTemperatureStart: field(positive, 'temperature τ of SoftCLIP at its first epoch', '', 0.004),
+  softTemperatureEnd: field(positive, 'temperature τ of SoftCLIP at the last epoch', '', 0.0075),
+  regressionWeight: field(notNegative, 'weight of the squared error of the backbone’s output against the target', '', 0),
+  prior: field(v.boolean(), 'train the diffusion prior from the backbone’s output to the target', '', false),
+  checkpointSeconds: field(notNegative, 'time between checkpoints, taken at ends of epochs', 's', 30),
+} as const
+
+const schema = v.strictObject(trainingFields)
+
+/** A complete set of options. */
+export type TrainingConfig = v.InferOutput<typeof schema>
+export type TrainingOptions = v.InferInput<typeof schema>
+
+/** Fills defaults and checks every value; the issues name the option. */
+export const parseTraining = (options: TrainingOptions | Record<string, unknown>) => v.safeParse(schema, options)

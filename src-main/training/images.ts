@@ -1,0 +1,62 @@
+import { resizeImage } from '../formats/images.ts'
+import type { Random } from '../nn/random.ts'
+import type { StimulusImages } from '../subjects/subject.ts'
+
+/** Square pictures in [0, 1], (count, side, side, channels) in C order. */
+export interface ImageTensor {
+  count: number
+  side: number
+  channels: number
+  data: Float32Array
+}
+
+/** Pictures squared to at most `side` pixels, in [0, 1]. */
+export async function toImageTensor(images: StimulusImages, side: number): Promise<ImageTensor> {
+  const { count, height, width, channels } = images
+  const size = Math.min(side, Math.max(height, width))
+  const [from, to] = [height * width * channels, size * size * channels]
+  const data = new Float32Array(count * to)
+  for (let i = 0; i < count; i++) {
+    const picture = { data: images.data.slice(i * from, (i + 1) * from), width, height, channels }
+    const { data: pixels } = width === size && height === size ? picture : await resizeImage(picture, size, size)
+    for (let at = 0; at < to; at++) data[i * to + at] = pixels[at] / 255
+  }
+  return { count, side: size, channels, data }
+}
+
+/** Largest changes of an augmented copy: shift and scale as shares of the side, rotation in rad. */
+export interface AffineRange {
+  shift: number
+  rotation: number
+  scale: number
+}
+
+/** Shifted, rotated and scaled copies of chosen pictures, (indices.length, side² · channels); edges are continued. */
+export function augment(images: ImageTensor, indices: ArrayLike<number>, range: AffineRange, random: Random): Float32Array {
+  const { side, channels, data } = images
+  const size = side * side * channels
+  const out = new Float32Array(indices.length * size)
+  const middle = (side - 1) / 2
+  const within = (largest: number) => largest * (2 * random.uniform() - 1)
+  const clamp = (x: number) => Math.min(side - 1, Math.max(0, x))
+  for (let i = 0; i < indices.length; i++) {
+    const [angle, zoom] = [within(range.rotation), 1 + within(range.scale)]
+    const [dx, dy] = [within(range.shift) * side, within(range.shift) * side]
+    const [cos, sin] = [Math.cos(angle) / zoom, Math.sin(angle) / zoom]
+    for (let y = 0; y < side; y++)
+      for (let x = 0; x < side; x++) {
+        const [u, v] = [x - middle - dx, y - middle - dy]
+        const fromX = clamp(cos * u + sin * v + middle)
+        const fromY = clamp(cos * v - sin * u + middle)
+        const [x0, y0] = [Math.floor(fromX), Math.floor(fromY)]
+        const [x1, y1] = [Math.min(side - 1, x0 + 1), Math.min(side - 1, y0 + 1)]
+        const [a, b] = [fromX - x0, fromY - y0]
+        for (let c = 0; c < channels; c++) {
+          const at = (row: number, column: number) => data[indices[i] * size + (row * side + column) * channels + c]
+          out[i * size + (y * side + x) * channels + c] =
+            (1 - b) * ((1 - a) * at(y0, x0) + a * at(y0, x1)) + b * ((1 - a) * at(y1, x0) + a * at(y1, x1))
+        }
+      }
+  }
+  return out
+}

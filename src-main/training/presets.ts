@@ -1,0 +1,120 @@
+import { MindEyeError } from '../base/errors.ts'
+import { parseTraining, trainingFields } from './fields.ts'
+import type { TrainingConfig, TrainingOptions } from './fields.ts'
+
+export interface Preset {
+  id: string
+  /** When to choose it, one sentence. */
+  purpose: string
+  options: TrainingOptions
+}
+
+const smallNetwork: TrainingOptions = {
+  hidden: 256,
+  blocks: 2,
+  projectorHidden: 256,
+  epochs: 100,
+  maxLr: 1e-3,
+  warmUp: 0.1,
+  mixShare: 1 / 3,
+  mixTemperature: 0.1,
+  softTemperatureStart: 0.08,
+  softTemperatureEnd: 0.12,
+  regressionWeight: 3,
+}
+
+/** Where each preset departs from the defaults of `trainingFields`, which are the paper's. */
+export const presets: readonly Preset[] = [
+  {
+    id: 'paper-subj01',
+    purpose: 'the published high-level model: all 257 CLIP tokens, hidden width 4096, with the diffusion prior',
+    options: { targets: 'clip', items: 'stimulus', tokens: 257, width: 768, prior: true },
+  },
+  {
+    id: 'paper-1x768',
+    purpose: 'the published smaller model that decodes the final CLIP embedding, for retrieval from huge galleries',
+    options: { targets: 'clip', items: 'stimulus', tokens: 1, width: 768, prior: true },
+  },
+  {
+    id: 'small-study',
+    purpose: 'studies of about 100 trials without repeats to average',
+    options: smallNetwork,
+  },
+  {
+    id: 'demo',
+    purpose: 'the simulated subject: minutes on two cores',
+    options: { ...smallNetwork, items: 'stimulus', hidden: 512, projectorHidden: 512, epochs: 40, width: 64, encoderSteps: 800 },
+  },
+  {
+    id: 'ridge',
+    purpose: 'the sanity check of the field: ridge regression to the same targets, alpha per target by cross-validation',
+    options: { method: 'ridge' },
+  },
+]
+
+const presetOf = (id: string): Preset => {
+  const preset = presets.find((candidate) => candidate.id === id)
+  if (preset) return preset
+  throw new MindEyeError({
+    kind: 'input',
+    where: '--preset',
+    expected: presets.map((p) => p.id).join(', '),
+    found: `'${id}'`,
+    fix: 'Choose one of these; single options are changed with --set name=value.',
+  })
+}
+
+/** `--set` texts as numbers and booleans where they are such. */
+const plain = (text: string): unknown => {
+  if (text === 'true' || text === 'false') return text === 'true'
+  return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text
+}
+
+/** `['hidden=512', …]` by name; throws an input error where there is no `=`. */
+export function parseSet(items: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    items.map((item) => {
+      const at = item.indexOf('=')
+      if (at > 0) return [item.slice(0, at).trim(), item.slice(at + 1).trim()]
+      throw new MindEyeError({
+        kind: 'input',
+        where: '--set',
+        expected: 'name=value',
+        found: `'${item}'`,
+        fix: 'For example --set hidden=512.',
+      })
+    }),
+  )
+}
+
+/**
+ * The options of a preset with some overridden by text (from the command line). Throws an input error that names the
+ * option and what it takes, or why the preset cannot run yet.
+ */
+export function presetConfig(id: string, overrides: Record<string, string> = {}): TrainingConfig {
+  const preset = presetOf(id)
+  const given = Object.fromEntries(Object.entries(overrides).map(([name, text]) => [name, plain(text)]))
+  const parsed = parseTraining({ ...preset.options, ...given })
+  if (!parsed.success) {
+    const issue = parsed.issues[0]
+    const name = String(issue.path?.[0].key ?? '')
+    const known = Object.keys(trainingFields)
+    throw new MindEyeError({
+      kind: 'input',
+      where: `--set ${name}`,
+      expected: known.includes(name) ? (issue.expected ?? issue.message) : `one of ${known.join(', ')}`,
+      found: `${overrides[name] ?? issue.received}`,
+      fix: '`mindeye train --help` lists every option with its meaning.',
+    })
+  }
+  const config = parsed.output
+  if (config.targets === 'clip' || config.prior)
+    throw new MindEyeError({
+      kind: 'state',
+      where: `--preset ${id}`,
+      expected: 'targets that this version can compute',
+      found: config.targets === 'clip' ? 'CLIP targets, whose image tower is not there yet' : 'a diffusion prior, which is not there yet',
+      fix: 'Use small-study, demo or ridge.',
+    })
+  return config
+}

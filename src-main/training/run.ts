@@ -1,0 +1,228 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { MindEyeError } from '../base/errors.ts'
+import { sweepTemporary } from '../base/files.ts'
+import type { RunOptions } from '../base/progress.ts'
+import { BrainNetwork } from '../models/brainNetwork.ts'
+import { Parameters } from '../nn/parameters.ts'
+import { Random } from '../nn/random.ts'
+import { loadTraining, saveModel, saveTraining } from '../nn/stateFile.ts'
+import { makeFolds } from '../subjects/splits.ts'
+import type { Fold } from '../subjects/splits.ts'
+import { openSubject } from '../subjects/subject.ts'
+import type { Subject } from '../subjects/subject.ts'
+import type { Decoder } from './decoder.ts'
+import { networkConfig, networkDecoder, ridgeDecoder, saveRidge } from './decoder.ts'
+import type { Items } from './examples.ts'
+import { averagedVoxels, checkItems, fitScaling, groupItems, scaledVoxels } from './examples.ts'
+import type { TrainingConfig } from './fields.ts'
+import { checkpoints, foldFiles, loadTest, pruneCheckpoints, saveScaling, saveTest } from './foldFiles.ts'
+import type { TestEmbeddings } from './foldFiles.ts'
+import type { ImageTensor } from './images.ts'
+import { toImageTensor } from './images.ts'
+import { MetricsLog } from './metricsLog.ts'
+import { TrainingPlan } from './plan.ts'
+import { fitRidge } from './ridge.ts'
+import { StudyEncoder } from './studyEncoder.ts'
+import type { TrainingData } from './trainer.ts'
+import { Trainer } from './trainer.ts'
+
+export interface TrainingJob {
+  /** `runs/RUN`, which exists. */
+  runFolder: string
+  subjectFolder: string
+  config: TrainingConfig
+  split: string
+  seed: number
+}
+
+export interface TrainingSummary {
+  folds: number
+  /** Trained numbers of one fold's decoder. */
+  parameters: number
+  /** What went wrong without stopping the run, e.g. a checkpoint that could not be read. */
+  warnings: string[]
+}
+
+/** Groups of stimuli between which ridge chooses its penalties. */
+const RIDGE_GROUPS = 5
+
+export const foldFolder = (runFolder: string, fold: number): string => join(runFolder, 'folds', String(fold))
+
+/**
+ * Trains every fold of a split, from whatever a former process left: finished folds stay, the current one goes on from its
+ * newest readable checkpoint to the same bits. Everything that is fitted is fitted on the fold's training trials.
+ */
+export async function runTraining(job: TrainingJob, options: RunOptions): Promise<TrainingSummary> {
+  const { runFolder, subjectFolder, config, split, seed } = job
+  const subject = await openSubject(subjectFolder)
+  const warnings: string[] = []
+  try {
+    const folds = makeFolds(subject.trials, split, seed)
+    const pool = distinct(folds.flatMap((fold) => [...fold.test].map((row) => subject.trials.stimulus[row])))
+    let parameters = 0
+    for (const [index, fold] of folds.entries()) {
+      const title = folds.length > 1 ? ` (${fold.name}, ${index + 1} of ${folds.length})` : ''
+      const foldOptions: RunOptions = {
+        signal: options.signal,
+        progress: (report) => options.progress({ ...report, phase: `${report.phase}${title}` }),
+      }
+      const folder = foldFolder(runFolder, index)
+      mkdirSync(folder, { recursive: true })
+      sweepTemporary(folder)
+      const random = new Random(seed).split('fold', index)
+      const context = { subject, fold, index, pool, folder, runFolder, config, random, warnings }
+      if (!existsSync(foldFiles(folder).test)) parameters = await trainFold(context, foldOptions)
+    }
+    return { folds: folds.length, parameters, warnings }
+  } finally {
+    subject.close()
+  }
+}
+
+interface FoldContext {
+  subject: Subject
+  fold: Fold
+  index: number
+  /** All distinct held-out stimuli of the run, so that folds are scored in one pool. */
+  pool: Int32Array
+  folder: string
+  runFolder: string
+  config: TrainingConfig
+  random: Random
+  warnings: string[]
+}
+
+async function trainFold(context: FoldContext, options: RunOptions): Promise<number> {
+  const { subject, fold, pool, folder, config, random } = context
+  const files = foldFiles(folder)
+  const items = groupItems(subject.trials, fold.train, config.items)
+  checkItems(items, fold.name)
+  const scaling = fitScaling(subject, fold.train, config.zscore)
+  saveScaling(files.scaling, scaling)
+
+  const pictures = (stimuli: Int32Array) => toImageTensor(subject.readImages(stimuli), config.encoderPixels)
+  const encoder = await fitEncoder(context, await pictures(distinct(items.stimulus)), options)
+  const targets = encoder.encode(await pictures(items.stimulus))
+  const image = encoder.encode(await pictures(pool))
+  encoder.dispose()
+
+  const { voxelCount } = subject.manifest
+  let decoder: Decoder
+  let parameters: number
+  if (config.method === 'ridge') {
+    options.progress({ phase: 'fit ridge regression', done: 0, total: 1 })
+    const inputs = { count: items.count, width: voxelCount, data: averagedVoxels(subject, scaling, items) }
+    const groups = ridgeGroups(items, random)
+    const model = fitRidge(inputs, { count: items.count, width: encoder.width, data: targets }, groups)
+    saveRidge(files.model, model)
+    decoder = ridgeDecoder(model)
+    parameters = model.weights.length + model.intercept.length
+  } else {
+    const voxels = scaledVoxels(subject, scaling, items.trial)
+    const data = { items: items.count, repeats: items.repeats, voxelCount, voxels, targets }
+    const trained = await trainNetwork(context, data, options)
+    saveModel(files.model, trained.parameters)
+    decoder = networkDecoder(trained.model, trained.parameters)
+    parameters = trained.parameters.count
+  }
+
+  const test = groupItems(subject.trials, fold.test, config.items)
+  const brain = decoder.predict(averagedVoxels(subject, scaling, test))
+  const trial = Int32Array.from({ length: test.count }, (_, i) => test.trial[i * test.repeats])
+  saveTest(files.test, { width: encoder.tokens * encoder.width, brain, image, seen: test.stimulus, trial, pool })
+  decoder.dispose()
+  pruneCheckpoints(folder, 0)
+  return parameters
+}
+
+/** What every fold of a finished run says about its held-out trials. */
+export function loadRunTest(runFolder: string): TestEmbeddings[] {
+  const tests: TestEmbeddings[] = []
+  for (let fold = 0; existsSync(foldFiles(foldFolder(runFolder, fold)).test); fold++)
+    tests.push(loadTest(foldFiles(foldFolder(runFolder, fold)).test))
+  if (tests.length) return tests
+  throw new MindEyeError({
+    kind: 'state',
+    where: runFolder,
+    expected: 'a finished run',
+    found: 'no fold with embeddings of held-out trials',
+    fix: 'Finish it with `mindeye train --resume`.',
+  })
+}
+
+/** The fold's image encoder: as a former process saved it, else fitted from its beginning. */
+async function fitEncoder({ folder, config, random }: FoldContext, images: ImageTensor, options: RunOptions): Promise<StudyEncoder> {
+  const { encoder: path } = foldFiles(folder)
+  const encoder = new StudyEncoder(images.side, images.channels, config.width)
+  if (existsSync(path)) encoder.load(path)
+  else {
+    await encoder.fit(images, config, random.split('encoder'), options)
+    encoder.save(path)
+  }
+  return encoder
+}
+
+async function trainNetwork(
+  { folder, runFolder, index, config, random, warnings }: FoldContext,
+  data: TrainingData,
+  { signal, progress }: RunOptions,
+): Promise<{ model: BrainNetwork; parameters: Parameters }> {
+  const files = foldFiles(folder)
+  const parameters = new Parameters()
+  const model = new BrainNetwork(parameters, networkConfig(config, data.voxelCount))
+  const plan = new TrainingPlan(config, data.items, data.repeats, random.split('plan'))
+  const trainer = new Trainer(model, parameters, plan, config, random)
+  trainer.optimizer.steps = restore(folder, parameters, random, warnings)
+
+  const metrics = new MetricsLog(join(runFolder, 'metrics.jsonl'), { fold: index, step: trainer.optimizer.steps })
+  const save = () => {
+    metrics.flush()
+    saveTraining(files.checkpoint(trainer.optimizer.steps), parameters, { step: trainer.optimizer.steps })
+    pruneCheckpoints(folder)
+    lastSave = Date.now()
+  }
+  let lastSave = Date.now()
+  const started = { time: Date.now(), step: trainer.optimizer.steps }
+  await trainer.run(data, ({ epoch, stepInEpoch, items, loss, nce, mse, lr, beta1, temperature }) => {
+    const step = trainer.optimizer.steps - 1
+    metrics.add({ fold: index, epoch, step, loss, nce, mse, lr, beta1, temperature })
+    const seconds = (Date.now() - started.time) / 1000
+    const examplesPerSecond = ((step + 1 - started.step) * items.length) / seconds
+    progress({
+      phase: 'train',
+      done: step + 1,
+      total: plan.totalSteps,
+      message: `epoch ${epoch + 1} of ${config.epochs}`,
+      values: { epoch, loss, nce, mse, lr, examplesPerSecond },
+    })
+    const epochEnds = stepInEpoch === plan.stepsPerEpoch - 1
+    if (signal.aborted || (epochEnds && Date.now() - lastSave >= config.checkpointSeconds * 1000)) save()
+    signal.throwIfAborted()
+  })
+  metrics.flush()
+  return { model, parameters }
+}
+
+/** Fills the parameters from the newest readable checkpoint, else from the seed; returns the steps done. */
+function restore(folder: string, parameters: Parameters, random: Random, warnings: string[]): number {
+  for (const { path } of checkpoints(folder))
+    try {
+      return (loadTraining(path, parameters) as { step: number }).step
+    } catch (error) {
+      if (!(error instanceof MindEyeError)) throw error
+      warnings.push(`${error.message} The checkpoint before it is used.`)
+    }
+  parameters.initialise(random)
+  return 0
+}
+
+/** Each stimulus in one of a few groups, drawn by seed. */
+function ridgeGroups(items: Items, random: Random): Int32Array {
+  const stimuli = distinct(items.stimulus)
+  const order = random.split('ridge groups').permutation(stimuli.length)
+  const groupOf = new Map([...stimuli].map((stimulus, i) => [stimulus, order[i] % RIDGE_GROUPS]))
+  return items.stimulus.map((stimulus) => groupOf.get(stimulus)!)
+}
+
+const distinct = (values: ArrayLike<number>): Int32Array => Int32Array.from(new Set(Array.from(values))).sort()
