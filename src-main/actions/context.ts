@@ -1,0 +1,57 @@
+import { fileURLToPath } from 'node:url'
+import { resolve } from 'node:path'
+import { openChannel, type Channel } from '../engine/channel.ts'
+import type { Workspace } from '../workspace/index.ts'
+import type { ActionContext } from './action.ts'
+import type { EngineMethods, ReaderMethods } from './methods.ts'
+
+export interface OwnedContext extends ActionContext {
+  /** Ends the processes and closes the workspaces that actions opened. */
+  close(): Promise<void>
+}
+
+/** Entries of the child processes; named by path only, since hosts are above us. */
+const entries = {
+  engine: fileURLToPath(new URL('../hosts/engine.ts', import.meta.url)),
+  reader: fileURLToPath(new URL('../hosts/reader.ts', import.meta.url)),
+}
+
+/** The context of the CLI and of the hosts of the app. `log` receives one line for the human at a time. */
+export function createContext(log: (line: string) => void): OwnedContext {
+  const workspaces = new Map<string, Workspace>()
+  let engine: Channel<EngineMethods> | undefined
+  let reader: Channel<ReaderMethods> | undefined
+  return {
+    log,
+    async workspace(path, options) {
+      const root = resolve(path)
+      let workspace = workspaces.get(root)
+      if (!workspace) {
+        // Commands that need no workspace need not wait for SQLite either.
+        const { Workspace } = await import('../workspace/index.ts')
+        workspace = Workspace.open(root, options)
+        workspaces.set(root, workspace)
+        workspace.problems.forEach((problem) => log(`warning: ${problem}`))
+      }
+      return workspace
+    },
+    engine() {
+      if (!engine?.alive)
+        engine = openChannel({
+          name: 'the engine process',
+          entry: entries.engine,
+          onLine: (line) => log(`engine: ${line}`),
+        })
+      return engine
+    },
+    reader() {
+      if (!reader?.alive) reader = openChannel({ name: 'the reader process', entry: entries.reader })
+      return reader
+    },
+    async close() {
+      await Promise.all([engine?.close(), reader?.close()])
+      for (const workspace of workspaces.values()) workspace.close()
+      workspaces.clear()
+    },
+  }
+}
