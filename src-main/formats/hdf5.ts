@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import type { Metadata, OutputData } from 'h5wasm/node'
 import { MindEyeError, formatError } from '../base/errors.ts'
 import { dtypes, elementCount, type ArrayEntry, type ArrayFile, type DType, type NdArray } from './array.ts'
+import { checkRows } from './elements.ts'
 import { maxDeflateRatio } from './gzip.ts'
 import { damaged, guarded, loadLibrary, type Hdf5Library } from './hdf5Library.ts'
 
@@ -10,13 +11,22 @@ export { createHdf5, writeHdf5, type Hdf5Dataset, type Hdf5Writer } from './hdf5
 
 export type AttributeValue = string | number | bigint | string[] | number[] | bigint[]
 
+/** An array of which any box can be read. */
+export interface Hdf5Array extends ArrayEntry {
+  /** `count` elements along each axis, from `offset`; throws a RangeError outside the array. */
+  readBox(offset: readonly number[], count: readonly number[]): NdArray
+}
+
 /** Names are full paths without the leading slash: `betas`, `metadata/key`. */
 export interface Hdf5File extends ArrayFile {
   /** Datasets that are not arrays of numbers, and links, with what they are; asking for one as an array is refused with it. */
   others: { name: string; kind: string }[]
-  groups: string[]
-  /** The array of that name; also finds what lies under names with `#`, which `arrays` leaves out. */
-  array(name: string): ArrayEntry
+  /** Everything in the file by name: an array's dtype, `a group`, or what `others` says. Includes names with `#` in them. */
+  objects: ReadonlyMap<string, string>
+  /** The array of that name; also finds those with `#` in their names (MATLAB's inner things), which `arrays` and `others` leave out. */
+  array(name: string): Hdf5Array
+  /** Shape of any dataset, numbers or not. */
+  shape(name: string): number[]
   /** All values of a text dataset, in C order. */
   strings(name: string): string[]
   /** Full names of the objects that a dataset of references points at, in C order. */
@@ -148,34 +158,38 @@ function assemble(
   close: () => void,
 ): Hdf5File {
   const { Module: module, Dataset: H5Dataset, Reference } = library.api
+  const kinds = new Map([
+    ...objects.groups.map((name) => [name, 'a group'] as const),
+    ...objects.links.map(({ name, kind }) => [name, kind] as const),
+    ...[...found].map(([name, { kind }]) => [name, kind] as const),
+  ])
 
-  function entry(name: string, { dtype, shape }: Dataset & { dtype: DType }): ArrayEntry {
-    const read = (offset: number[], count: number[]): NdArray => {
+  function entry(name: string, { dtype, shape }: Dataset & { dtype: DType }): Hdf5Array {
+    const readBox = (offset: readonly number[], count: readonly number[]): NdArray => {
+      if (offset.length !== shape.length || shape.some((n, axis) => !isRange(offset[axis], count[axis], n)))
+        throw new RangeError(`[${count}] from [${offset}] of [${shape}] in ${where}, ${name}`)
       const itemSize = dtypes[dtype].BYTES_PER_ELEMENT
       const bytes = new Uint8Array(elementCount(count) * itemSize)
-      readBox(library, where, id, name, itemSize, offset, count, bytes)
-      return { dtype, shape: count, data: new dtypes[dtype](bytes.buffer) }
+      readInto(bytes, { library, where, id, name, itemSize, offset: [...offset], count: [...count] })
+      return { dtype, shape: [...count], data: new dtypes[dtype](bytes.buffer) }
     }
+    const zeros = shape.map(() => 0)
     return {
       name,
       dtype,
       shape: [...shape],
-      read: () => read(shape.map(() => 0), [...shape]), // prettier-ignore
+      readBox,
+      read: () => readBox(zeros, shape),
       readRows(start, stop) {
-        if (
-          !shape.length ||
-          !(Number.isInteger(start) && Number.isInteger(stop) && 0 <= start && start <= stop && stop <= shape[0])
-        )
-          throw new RangeError(`rows ${start} to ${stop} of [${shape}] in ${where}, ${name}`)
-        return read([start, ...shape.slice(1).map(() => 0)], [stop - start, ...shape.slice(1)])
+        checkRows(shape, start, stop)
+        return readBox([start, ...zeros.slice(1)], [stop - start, ...shape.slice(1)])
       },
     }
   }
   function dataset(name: string): Dataset {
     const it = found.get(name)
     if (it) return it
-    const link = objects.links.find((l) => l.name === name)
-    throw formatError(where, name, 'a dataset', link?.kind ?? (objects.groups.includes(name) ? 'a group' : 'nothing'))
+    throw formatError(where, name, 'a dataset', kinds.get(name) ?? 'nothing')
   }
   /** All values of a dataset that is no array of numbers. */
   function values(name: string, expected: string, matches: (metadata: Metadata) => boolean): OutputData[] {
@@ -189,12 +203,13 @@ function assemble(
   return {
     arrays: listed.flatMap(([name, it]) => (it.dtype ? [entry(name, { ...it, dtype: it.dtype })] : [])),
     others: [...listed.flatMap(([name, it]) => (it.dtype ? [] : [{ name, kind: it.kind }])), ...objects.links],
-    groups: objects.groups,
+    objects: kinds,
     array(name) {
       const it = dataset(name)
       if (!it.dtype) throw formatError(where, name, 'an array of numbers', it.kind)
       return entry(name, { ...it, dtype: it.dtype })
     },
+    shape: (name) => dataset(name).shape,
     strings: (name) => values(name, 'text', ({ type }) => type === 3).map(String),
     references: (name) =>
       values(name, 'references', ({ type, ref_type }) => type === 7 && ref_type === 'object').map((value) => {
@@ -208,17 +223,22 @@ function assemble(
   }
 }
 
-/** Reads the box `count` at `offset` into `out`, in pieces; C order lets a split along the first axis longer than 1 stay contiguous. */
-function readBox(
-  library: Hdf5Library,
-  where: string,
-  id: bigint,
-  name: string,
-  itemSize: number,
-  offset: number[],
-  count: number[],
-  out: Uint8Array,
-): void {
+const isRange = (offset: number, count: number, length: number) =>
+  Number.isInteger(offset) && Number.isInteger(count) && offset >= 0 && count >= 0 && offset + count <= length
+
+interface Box {
+  library: Hdf5Library
+  where: string
+  id: bigint
+  name: string
+  itemSize: number
+  offset: number[]
+  count: number[]
+}
+
+/** Reads a box in pieces; in C order a split along the first axis longer than 1 leaves every piece contiguous. */
+function readInto(out: Uint8Array, box: Box): void {
+  const { library, where, id, name, itemSize, offset, count } = box
   if (!out.length) return
   const module = library.api.Module
   const axis = count.findIndex((n) => n > 1)
@@ -227,8 +247,8 @@ function readBox(
     const step = Math.max(1, Math.floor(pieceBytes / inner))
     for (let at = 0; at < count[axis]; at += step) {
       const n = Math.min(step, count[axis] - at)
-      const part = out.subarray(at * inner, (at + n) * inner)
-      readBox(library, where, id, name, itemSize, offset.with(axis, offset[axis] + at), count.with(axis, n), part)
+      const piece = { ...box, offset: offset.with(axis, offset[axis] + at), count: count.with(axis, n) }
+      readInto(out.subarray(at * inner, (at + n) * inner), piece)
     }
     return
   }

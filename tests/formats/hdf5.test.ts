@@ -103,7 +103,8 @@ describe('a file written by h5py', () => {
         soft: 'a soft link',
         outside: 'a link to another file',
       })
-      expect(file.groups.toSorted()).toEqual(['packed', 'plain'])
+      expect(file.objects.get('plain')).toBe('a group')
+      expect(file.objects.get('plain/f2')).toBe('float16')
     }))
 
   test('refuses by name what is asked for as numbers and is none', () =>
