@@ -74,3 +74,17 @@ export function openBytes(bytes: Uint8Array, name: string): ByteSource {
     close() {},
   }
 }
+
+/** A stretch of another source under a name of its own; closing it leaves the other open. */
+export function openSlice(source: ByteSource, offset: number, size: number, name: string): ByteSource {
+  checkRange(source.name, source.size, offset, size, name)
+  return {
+    name,
+    size,
+    read(start, length, field = 'data') {
+      checkRange(name, size, start, length, field)
+      return source.read(offset + start, length, field)
+    },
+    close() {},
+  }
+}
