@@ -8,5 +8,5 @@ if (directory) process.env.NODE_COMPILE_CACHE ??= directory
 // A reader that closes early (`mindeye runs | head -1`) has all it wants.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 
-const { main } = await import('./commandLine.ts')
-process.exitCode = await main(process.argv.slice(2))
+const [{ main }, { actions }] = await Promise.all([import('./commandLine.ts'), import('../actions/index.ts')])
+process.exitCode = await main(actions, process.argv.slice(2))

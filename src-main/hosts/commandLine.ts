@@ -1,6 +1,5 @@
 import { CommanderError } from 'commander'
 import type { Action } from '../actions/action.ts'
-import { actions } from '../actions/index.ts'
 import { createContext } from '../actions/context.ts'
 import { toMindEyeError } from '../actions/failure.ts'
 import { validateInput } from '../actions/validate.ts'
@@ -12,7 +11,7 @@ import { Terminal } from './terminal.ts'
  * The actions as commands. stdout carries the result only (with --json its last line is one JSON document), everything else
  * goes to stderr. Exit codes: 0, 1 the action failed, 2 the command was wrong, 130 and 143 it was stopped by a signal.
  */
-export async function main(args: string[]): Promise<number> {
+export async function main(actions: readonly Action[], args: string[]): Promise<number> {
   // Before parsing, since a wrong command line must be answered in JSON, too.
   const json = args.includes('--json')
   const terminal = new Terminal()

@@ -1,4 +1,4 @@
-import { Argument, Command, CommanderError, Option } from 'commander'
+import { Argument, Command, Option, type CommanderError } from 'commander'
 import type { Action } from '../actions/action.ts'
 import { fieldsOf, type Field } from '../actions/fields.ts'
 import { MindEyeError } from '../base/errors.ts'
