@@ -16,17 +16,35 @@ export async function main(actions: readonly Action[], args: string[]): Promise<
   const json = args.includes('--json')
   const terminal = new Terminal()
   try {
-    let call: { action: Action; input: Record<string, unknown> } | undefined
-    const program = buildProgram(actions, (action, input) => (call = { action, input }))
-    const words = args.filter((arg) => arg !== '--json')
-    await program.parseAsync(words.length ? words : ['help'], { from: 'user' })
+    const call = await readCommand(actions, args)
     if (!call) return 0
-    const input = await usage(validateInput(call.action, call.input, (field) => optionName(call!.action, field)))
-    return await runCommand(call.action, input, json, terminal)
+    return await runCommand(call.action, call.input, json, terminal)
   } catch (error) {
-    if (error instanceof CommanderError) return 0
     terminal.end()
     return report(error, json)
+  }
+}
+
+/** The action and its valid input; undefined when help was printed instead. Throws a `UsageError`. */
+export async function readCommand(
+  actions: readonly Action[],
+  args: string[],
+): Promise<{ action: Action; input: unknown } | undefined> {
+  let call: { action: Action; input: Record<string, unknown> } | undefined
+  const words = args.filter((arg) => arg !== '--json')
+  try {
+    const program = buildProgram(actions, (action, input) => (call = { action, input }))
+    await program.parseAsync(words.length ? words : ['help'], { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) return undefined
+    throw error
+  }
+  if (!call) return undefined
+  const { action, input } = call
+  try {
+    return { action, input: await validateInput(action, input, (field) => optionName(action, field)) }
+  } catch (error) {
+    throw new UsageError(error as MindEyeError)
   }
 }
 
@@ -83,10 +101,4 @@ function report(raw: unknown, json: boolean): number {
   if (!(raw instanceof MindEyeError) && error.cause instanceof Error) process.stderr.write(`${error.cause.stack}\n`)
   if (json) process.stdout.write(`${JSON.stringify({ error: { ...error.parts, message: error.message } })}\n`)
   return isUsage ? 2 : 1
-}
-
-async function usage<T>(promise: Promise<T>): Promise<T> {
-  return promise.catch((error: unknown) => {
-    throw new UsageError(error as MindEyeError)
-  })
 }

@@ -9,8 +9,11 @@ import { fieldsOf } from '../../src-main/actions/fields.ts'
 import { actions } from '../../src-main/actions/index.ts'
 import type { ErrorParts } from '../../src-main/base/errors.ts'
 import { nodeBinary } from '../../src-main/engine/channel.ts'
+import { readCommand } from '../../src-main/hosts/commandLine.ts'
+import { UsageError } from '../../src-main/hosts/commands.ts'
 import { formatProgress, Terminal } from '../../src-main/hosts/terminal.ts'
 import { Workspace } from '../../src-main/workspace/index.ts'
+import { trialActions } from './trialCli.ts'
 
 const base = fs.mkdtempSync(join(tmpdir(), 'cli-'))
 afterAll(() => fs.rmSync(base, { recursive: true, force: true }))
@@ -67,11 +70,16 @@ function errorOf({ out }: Outcome): ErrorParts & { message: string } {
 
 describe('words and options become input', () => {
   const inputOf = async (...args: string[]) => {
-    const { out, err, code } = await run('echo', ...args, '--json')
-    expect({ err, code }).toEqual({ err: '', code: 0 })
-    return lastJson(out)
+    const call = await readCommand(trialActions, ['echo', ...args])
+    return call?.input
   }
   const defaults = { top: [1, 3], batchSize: 32, dryRun: false, average: true }
+
+  test('through the real command line', async () => {
+    const { out, err, code } = await run('echo', 'a.mat', '--top', '5', '--json')
+    expect({ err, code }).toEqual({ err: '', code: 0 })
+    expect(lastJson(out)).toEqual({ ...defaults, paths: ['a.mat'], top: [5] })
+  })
 
   test('defaults', async () => {
     expect(await inputOf('a.mat', 'b c.mat')).toEqual({ ...defaults, paths: ['a.mat', 'b c.mat'] })
@@ -118,11 +126,18 @@ describe('a wrong command line', () => {
     [['ecko'], 'the command line', 'a command and its options', /unknown command 'ecko' \(Did you mean echo\?\)/],
     [['echo', 'a', '--tops', '1'], 'the command line', 'a command and its options', /unknown option '--tops'.*--top\?/],
   ] as const)('%j', async (args, where, expected, found) => {
-    const outcome = await run(...args, '--json')
+    const error: unknown = await readCommand(trialActions, [...args]).catch((e: unknown) => e)
+    expect(error).toBeInstanceOf(UsageError)
+    const { parts } = (error as UsageError).cause
+    expect(parts).toMatchObject({ kind: 'input', where, expected })
+    expect(parts.found).toMatch(typeof found === 'string' ? new RegExp(`^${found}$`) : found)
+  })
+
+  test('exits with 2 and is told in JSON as well', async () => {
+    const outcome = await run('echo', 'a', '--layout', 'zip', '--json')
     expect(outcome.code).toBe(2)
-    expect(errorOf(outcome)).toMatchObject({ kind: 'input', where, expected })
-    expect(errorOf(outcome).found).toMatch(typeof found === 'string' ? new RegExp(`^${found}$`) : found)
-    expect(outcome.err).toContain(`error: ${where}: expected ${expected}, found`)
+    expect(errorOf(outcome)).toMatchObject({ kind: 'input', where: '--layout', found: '"zip"' })
+    expect(outcome.err).toBe('error: --layout: expected one of webdataset, hdf5, nsd, found "zip"\n')
   })
 
   test('all wrong fields are told at once', async () => {

@@ -59,5 +59,6 @@ const fail = defineAction({
   exitCode: ({ healthy }) => (healthy ? 0 : 1),
 })
 
-const actions: readonly Action[] = [echo, wait, fail]
-process.exitCode = await main(actions, process.argv.slice(2))
+export const trialActions: readonly Action[] = [echo, wait, fail]
+
+if (import.meta.main) process.exitCode = await main(trialActions, process.argv.slice(2))
