@@ -235,24 +235,30 @@ function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
 async function scoreRunMeans(study: Study): Promise<RunMeanScore | undefined> {
   const { trials, image } = study
   const size = image.height * image.width * image.channels
-  const tests = [...trials.part.keys()].filter((row) => trials.part[row] === 1 && trials.run[row] >= 0)
-  if (!tests.length || study.stimuli.ids.length * size > BLOCK_BYTES) return undefined
+  const testsOf = new Map<number, number[]>()
+  for (let row = 0; row < trials.count; row++) {
+    const run = trials.run[row]
+    if (trials.part[row] === 1 && run >= 0) testsOf.set(run, [...(testsOf.get(run) ?? []), row])
+  }
+  if (!testsOf.size || study.stimuli.ids.length * size > BLOCK_BYTES) return undefined
   const pictures = await study.readImages(0, study.stimuli.ids.length)
   const picture = (row: number) => pictures.subarray(trials.stimulus[row] * size, (trials.stimulus[row] + 1) * size)
   let total = 0
   let scored = 0
-  for (const test of tests) {
-    const mean = new Float64Array(size)
-    let seen = 0
-    for (let row = 0; row < trials.count; row++)
-      if (trials.part[row] === 0 && trials.run[row] === trials.run[test]) {
-        picture(row).forEach((p, i) => (mean[i] += p))
-        seen++
-      }
-    const score = seen ? pearson(mean, picture(test)) : NaN
-    if (!Number.isFinite(score)) continue
-    total += score
-    scored++
+  for (const [run, tests] of testsOf) {
+    const sum = new Float64Array(size)
+    for (let row = 0; row < trials.count; row++) {
+      if (trials.part[row] !== 0 || trials.run[row] !== run) continue
+      const pixels = picture(row)
+      for (let i = 0; i < size; i++) sum[i] += pixels[i]
+    }
+    for (const test of tests) {
+      const score = pearson(sum, picture(test))
+      // NaN: the run has no train trials, or the picture is blank.
+      if (!Number.isFinite(score)) continue
+      total += score
+      scored++
+    }
   }
   return scored ? { trials: scored, pixCorr: total / scored } : undefined
 }

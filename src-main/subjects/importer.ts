@@ -90,7 +90,7 @@ export async function inspectPaths(
       image: study.image,
       rois: study.rois.map((roi) => roi.name),
       files: study.sources.length,
-      checks: runChecks(facts, study.checks),
+      checks: runChecks(facts, study.checks()),
     }
   } finally {
     opened.close()
@@ -159,7 +159,7 @@ export async function importPaths(
     const { study } = opened
     const id = request.id ?? safeId(study.name)
     const facts = await writeCache(study, join(stagingDir, 'cache'), options)
-    const checks = runChecks(facts, study.checks)
+    const checks = runChecks(facts, study.checks())
     if (checks.some((check) => check.level === 'error' && !check.ok)) return { id, checks }
 
     const V = study.voxelCount

@@ -2,14 +2,18 @@ import { readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { ArrayEntry, ArrayFile, NdArray } from '../formats/array.ts'
 import { MindEyeError } from '../base/errors.ts'
+import { type Hdf5File, openHdf5 } from '../formats/hdf5.ts'
 import { imageFormat } from '../formats/images.ts'
 import { openMatlab5 } from '../formats/matlab5.ts'
+import { type NiftiFile, openNifti } from '../formats/nifti.ts'
+import { openMatlab73 } from '../formats/matlab73.ts'
 import { openNpy } from '../formats/npy.ts'
 import { openSafetensors } from '../formats/safetensors.ts'
 import { type ByteSource, openFile } from '../formats/source.ts'
+import { openTar, type TarFile } from '../formats/tar.ts'
 
 export type FileFormat =
-  'npy' | 'npz' | 'safetensors' | 'matlab5' | 'hdf5' | 'nifti' | 'tar' | 'image' | 'text' | 'unknown'
+  'npy' | 'npz' | 'safetensors' | 'matlab5' | 'matlab73' | 'hdf5' | 'nifti' | 'tar' | 'image' | 'text' | 'unknown'
 
 /** A file that the user pointed at, or found inside a folder. */
 export interface SourceFile {
@@ -56,6 +60,7 @@ export class Inventory {
   readonly paths: readonly string[]
   readonly files: SourceFile[]
   private readonly opened = new Map<string, Promise<ArrayFile>>()
+  private readonly tars = new Map<string, TarFile>()
   private readonly closers: (() => void)[] = []
 
   /** Throws an input error for a path that does not exist. */
@@ -77,18 +82,6 @@ export class Inventory {
     return this.files.filter((file) => formats.includes(file.format))
   }
 
-  /** The byte source of a file, open until the inventory closes. */
-  source(file: SourceFile): ByteSource {
-    const source = openFile(file.path)
-    this.closers.push(() => source.close())
-    return source
-  }
-
-  /** Runs `close` when the inventory closes. */
-  onClose(close: () => void): void {
-    this.closers.push(close)
-  }
-
   /** Named arrays of a file; none for formats that hold no arrays. A damaged file throws its format error. */
   async arrays(file: SourceFile): Promise<ArrayEntry[]> {
     let opening = this.opened.get(file.path)
@@ -99,6 +92,30 @@ export class Inventory {
       opening.then((opened) => this.closers.push(() => opened.close())).catch(() => {})
     }
     return (await opening).arrays
+  }
+
+  /** An HDF5 file with its texts and attributes. */
+  async hdf5(file: SourceFile): Promise<Hdf5File> {
+    const opened = await openHdf5(file.path)
+    this.closers.push(() => opened.close())
+    return opened
+  }
+
+  nifti(file: SourceFile): NiftiFile {
+    const opened = openNifti(openFile(file.path))
+    this.closers.push(() => opened.close())
+    return opened
+  }
+
+  /** The index of a tar, made once. */
+  tar(file: SourceFile): TarFile {
+    let tar = this.tars.get(file.path)
+    if (!tar) {
+      tar = openTar(openFile(file.path))
+      this.tars.set(file.path, tar)
+      this.closers.push(tar.close)
+    }
+    return tar
   }
 
   async allArrays(): Promise<FoundArray[]> {
@@ -140,9 +157,21 @@ export class Inventory {
     return [...kinds].map(([kind, n]) => `${n} ${kind} ${n === 1 ? 'file' : 'files'}`).join(', ')
   }
 
+  /** The error of a layout that does not find in these files what it was chosen for. */
+  missing(expected: string): MindEyeError {
+    return new MindEyeError({
+      kind: 'input',
+      where: this.paths.join(', '),
+      expected,
+      found: 'files without them',
+      fix: 'Point at the complete dataset, or name the arrays with --map.',
+    })
+  }
+
   close(): void {
     for (const close of this.closers.splice(0)) close()
     this.opened.clear()
+    this.tars.clear()
   }
 }
 
@@ -154,6 +183,10 @@ async function openArrays(file: SourceFile): Promise<ArrayFile> {
       return openSafetensors(openFile(file.path))
     case 'matlab5':
       return openMatlab5(openFile(file.path))
+    case 'matlab73':
+      return openMatlab73(file.path)
+    case 'hdf5':
+      return openHdf5(file.path)
     default:
       return { arrays: [], close() {} }
   }
@@ -165,6 +198,11 @@ function formatOf(source: ByteSource): FileFormat {
   if (imageFormat(head)) return 'image'
   if (text.startsWith('\x93NUMPY')) return 'npy'
   if (text.startsWith('MATLAB 5.0')) return 'matlab5'
+  if (text.startsWith('MATLAB 7.3')) return 'matlab73'
+  if (text.includes('\x89HDF\r\n\x1a\n')) return 'hdf5'
+  if (text.slice(257, 262) === 'ustar') return 'tar'
+  if (/^\x1f\x8b/.test(text) && /\.nii\.gz$/i.test(source.name)) return 'nifti'
+  if (/^(n\+1|ni1)\0/.test(text.slice(344, 348)) || /^(n\+2|ni2)\0/.test(text.slice(4, 8))) return 'nifti'
   return 'unknown'
 }
 

@@ -26,8 +26,8 @@ export interface Study {
   /** Voxel centres in mm (V, 3), where the files tell. */
   positions?: Float32Array<ArrayBuffer>
   volume?: { shape: number[]; affine: number[] }
-  /** What only this layout can check, e.g. known voxel counts. */
-  checks: Check[]
+  /** What only this layout can check, e.g. known voxel counts; asked for when everything has been read. */
+  checks(): Check[]
 }
 
 /** Names given by `--map`, e.g. `{ 'voxels.train': 'betas' }`. */

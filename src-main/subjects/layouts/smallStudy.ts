@@ -1,38 +1,33 @@
 import type { ArrayEntry } from '../../formats/array.ts'
-import { formatError, MindEyeError } from '../../base/errors.ts'
+import { formatError } from '../../base/errors.ts'
 import type { Check } from '../checks.ts'
-import { figuresFromRows } from '../figures.ts'
-import { type Inventory, type SourceFile, toFloat32, toIntegers } from '../inventory.ts'
+import type { Inventory, SourceFile } from '../inventory.ts'
+import { stackIntegers, stackRows } from '../matrices.ts'
+import { arrayPictures, distinctPictures, imageIds } from '../pictures.ts'
 import type { Layout, Mapping, Study } from '../study.ts'
 import { emptyTrials } from '../tables.ts'
 import { range } from '../wording.ts'
 
-/** The variables of one file, by what they hold. */
+/** The variables of one file, by what they hold; train first, then test. */
 interface Variables {
   file: SourceFile
-  voxels: [train: ArrayEntry, test: ArrayEntry]
-  stimuli: [train: ArrayEntry, test: ArrayEntry]
+  voxels: ArrayEntry[]
+  stimuli: ArrayEntry[]
   /** One whole number per trial. */
-  labels?: [train: ArrayEntry, test: ArrayEntry]
+  labels?: ArrayEntry[]
 }
 
-const isMatrix = (entry: ArrayEntry | undefined): entry is ArrayEntry => entry?.shape.length === 2
-const length = (entry: ArrayEntry): number => entry.shape.reduce((a, b) => a * b, 1)
-
 async function findVariables(inventory: Inventory, map: Mapping): Promise<Variables | null> {
-  for (const file of inventory.ofFormat('matlab5', 'hdf5')) {
+  for (const file of inventory.ofFormat('matlab5', 'matlab73', 'hdf5')) {
     const arrays = await inventory.arrays(file)
-    const named = (name: string) => arrays.find((entry) => entry.name.toLowerCase() === name.toLowerCase())
-    const voxels = [named('fmriTrn'), named('fmriTest')] as const
-    const stimuli = [named('stimTrn'), named('stimTest')] as const
-    if (!isMatrix(voxels[0]) || !isMatrix(voxels[1]) || !isMatrix(stimuli[0]) || !isMatrix(stimuli[1])) continue
-    const labels = [named(map['run.train'] ?? 'labelTrn'), named(map['run.test'] ?? 'labelTest')] as const
-    return {
-      file,
-      voxels: [voxels[0], voxels[1]],
-      stimuli: [stimuli[0], stimuli[1]],
-      labels: labels[0] && labels[1] ? [labels[0], labels[1]] : undefined,
+    const named = (...names: string[]) => {
+      const found = names.map((name) => arrays.find((entry) => entry.name.toLowerCase() === name.toLowerCase()))
+      return found.every((entry) => entry !== undefined) ? found : undefined
     }
+    const voxels = named('fmriTrn', 'fmriTest')
+    const stimuli = named('stimTrn', 'stimTest')
+    if (!voxels || !stimuli || ![...voxels, ...stimuli].every((entry) => entry.shape.length === 2)) continue
+    return { file, voxels, stimuli, labels: named(map['run.train'] ?? 'labelTrn', map['run.test'] ?? 'labelTest') }
   }
   return null
 }
@@ -50,53 +45,27 @@ function looksLikeRuns(labels: Int32Array, stimulus: Int32Array): boolean {
   })
 }
 
-function checkShapes({ file, voxels, stimuli, labels }: Variables): void {
-  const [parts, names] = [voxels, ['train', 'test']]
-  parts.forEach((entry, i) => {
-    const trials = entry.shape[0]
-    if (stimuli[i].shape[0] !== trials)
-      throw formatError(file.name, stimuli[i].name, `${trials} rows, as ${entry.name} has`, String(stimuli[i].shape[0]))
-    if (labels && length(labels[i]) !== trials)
-      throw formatError(
-        file.name,
-        labels[i].name,
-        `${trials} labels, one per ${names[i]} trial`,
-        String(length(labels[i])),
-      )
+function checkRows({ file, voxels, stimuli }: Variables): void {
+  voxels.forEach(({ name, shape }, i) => {
+    if (stimuli[i].shape[0] !== shape[0])
+      throw formatError(file.name, stimuli[i].name, `${shape[0]} rows, as ${name} has`, String(stimuli[i].shape[0]))
   })
-  for (const pair of [voxels, stimuli])
-    if (pair[0].shape[1] !== pair[1].shape[1])
-      throw formatError(
-        file.name,
-        pair[1].name,
-        `${pair[0].shape[1]} columns, as ${pair[0].name} has`,
-        String(pair[1].shape[1]),
-      )
-}
-
-/** Both parts of a variable, train rows first. */
-function joinParts([train, test]: [ArrayEntry, ArrayEntry]): Float32Array {
-  const [a, b] = [toFloat32(train.read()), toFloat32(test.read())]
-  const both = new Float32Array(a.length + b.length)
-  both.set(a)
-  both.set(b, a.length)
-  return both
 }
 
 function labelCheck(labels: Int32Array | undefined, runs: boolean, names: string): Check {
-  const distinct = labels ? [...new Set(labels)] : []
+  const distinct = [...new Set(labels)]
   return {
     code: 'layout.labels',
     level: 'note',
     ok: runs,
     title: 'Scanner runs',
     expected: 'labels that change between showings of one image',
-    found: !labels
-      ? 'no labels'
-      : `${names}: ${distinct.length} values (${range(distinct)})${runs ? ', taken as scanner runs' : ', not taken as runs'}`,
+    found: labels
+      ? `${names}: ${distinct.length} values (${range(distinct)}), ${runs ? '' : 'not '}taken as scanner runs`
+      : 'no labels',
     detail:
       labels && !runs
-        ? 'Each image has one label only, so these may be classes. If they are runs: --map run.train=labelTrn --map run.test=labelTest.'
+        ? 'Each image has one label only, so these may be classes. If they are runs: --map run.train=labelTrn run.test=labelTest.'
         : '',
   }
 }
@@ -109,52 +78,36 @@ export const smallStudy: Layout = {
   async recognise(inventory, map) {
     const found = await findVariables(inventory, map)
     if (!found) return null
-    return {
-      confidence: 0.9,
-      explanation: `${found.file.name} holds fmriTrn, stimTrn, fmriTest and stimTest`,
-    }
+    return { confidence: 0.9, explanation: `${found.file.name} holds fmriTrn, stimTrn, fmriTest and stimTest` }
   },
 
   async open(inventory, map): Promise<Study> {
     const found = await findVariables(inventory, map)
-    if (!found)
-      throw new MindEyeError({
-        kind: 'input',
-        where: inventory.paths.join(', '),
-        expected: 'the variables fmriTrn, stimTrn, fmriTest and stimTest',
-        found: await inventory.describe(),
-      })
-    checkShapes(found)
-    const { file, voxels, stimuli } = found
-    const trainCount = voxels[0].shape[0]
-    const V = voxels[0].shape[1]
-    const betas = joinParts(voxels)
+    if (!found) throw inventory.missing('the variables fmriTrn, stimTrn, fmriTest and stimTest')
+    checkRows(found)
+    const { file } = found
+    const voxels = stackRows(found.voxels, file.name)
     // These files come from MATLAB: a picture is stored column after column.
-    const figures = figuresFromRows(
-      joinParts(stimuli),
-      stimuli[0].shape[1],
-      'column-major',
-      `${file.name}, ${stimuli[0].name}`,
-    )
+    const pictures = arrayPictures(found.stimuli, map.pixels === 'rows' ? 'rows' : 'columns', file.name)
+    const { stimulus, first } = await distinctPictures(pictures)
 
-    const trials = emptyTrials(trainCount + voxels[1].shape[0])
-    trials.stimulus.set(figures.stimulus)
-    trials.part.fill(0, 0, trainCount).fill(1, trainCount)
-    const labels =
-      found.labels && Int32Array.from(found.labels.flatMap((entry) => [...toIntegers(entry.read(), entry.name)]))
-    const runs = !!labels && (map['run.train'] !== undefined || looksLikeRuns(labels, trials.stimulus))
-    if (labels && runs) trials.run.set(labels)
+    const trials = emptyTrials(voxels.rows)
+    trials.stimulus.set(stimulus)
+    trials.part.fill(0, 0, found.voxels[0].shape[0]).fill(1, found.voxels[0].shape[0])
+    const labels = found.labels && stackIntegers(found.labels, trials.count, file.name)
+    const runs = !!labels && (map['run.train'] !== undefined || looksLikeRuns(labels, stimulus))
+    if (runs) trials.run.set(labels)
     return {
       name: file.name.replace(/\.[^.]*$/, ''),
       sources: [file.path],
       trials,
-      stimuli: { ids: figures.ids },
-      voxelCount: V,
-      image: figures.image,
-      readVoxels: (start, stop) => betas.slice(start * V, stop * V),
-      readImages: (start, stop) => figures.pixels.slice(start * figures.size, stop * figures.size),
+      stimuli: { ids: imageIds(first.length) },
+      voxelCount: voxels.columns,
+      image: pictures.image,
+      readVoxels: (start, stop) => voxels.read(start, stop),
+      readImages: (start, stop) => pictures.read(first.subarray(start, stop)),
       rois: [],
-      checks: [
+      checks: () => [
         labelCheck(labels, runs, (found.labels ?? []).map((entry) => entry.name).join(', ')),
         {
           code: 'layout.pixels',
@@ -162,8 +115,8 @@ export const smallStudy: Layout = {
           ok: true,
           title: 'Figures',
           expected: 'square figures stored column by column, as MATLAB does',
-          found: `${figures.image.height} x ${figures.image.width}, ${figures.scale}; turned upright`,
-          detail: 'Look at a few: a figure that lies on its side was stored row by row.',
+          found: `${pictures.image.height} x ${pictures.image.width}, ${pictures.stored}`,
+          detail: '',
         },
       ],
     }
