@@ -101,7 +101,7 @@ function folderSize(dir) {
 const mega = (bytes) => Math.round(bytes / 1e6)
 
 /**
- * Shows how far a download into `dir` has come: one line that is rewritten on a terminal, a line every 10 s elsewhere.
+ * Shows how far a download into `dir` has come: one line that is rewritten on a terminal, a line every 5 s elsewhere.
  * @param {() => number} total bytes expected, 0 while unknown
  */
 export function showProgress(label, dir, total) {
@@ -113,7 +113,7 @@ export function showProgress(label, dir, total) {
     const line = `set-up: ${label}: ${mega(size)}${percent}`
     process.stderr.write(terminal ? `\r${line}  ` : `${line}\n`)
   }
-  const timer = setInterval(draw, terminal ? 250 : 10_000)
+  const timer = setInterval(draw, terminal ? 250 : 5_000)
   return {
     stop() {
       clearInterval(timer)

@@ -127,7 +127,7 @@ async function verify(build) {
 /** @param {Error[]} failures in the order of the routes */
 function fallBack(reason, failures) {
   say(
-    'TensorFlow could not be staged. Everything runs on the plain JavaScript backend instead, some hundred times slower.',
+    'TensorFlow could not be staged. Everything runs on the plain JavaScript backend instead, a few hundred times slower.',
   )
   for (const error of failures) {
     if (error instanceof MissingTools) {

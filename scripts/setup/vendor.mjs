@@ -32,6 +32,9 @@ export async function fillFromVendor(entry, build, file) {
           PATH: [join(modules, '.bin'), process.env.PATH].join(delimiter),
         },
       })
+    } catch (error) {
+      const [, code] = error.message.match(/code: '(\w+)'/) ?? []
+      throw new Error(`the vendor's prebuilt library could not be fetched (${code ?? error.message})`, { cause: error })
     } finally {
       progress.stop()
     }

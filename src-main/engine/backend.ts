@@ -21,7 +21,7 @@ export interface BackendInfo {
   oneDnn: boolean
   /** Whether TensorFlow was asked for run-to-run identical kernels. */
   deterministic: boolean
-  /** True for the plain backend: some hundred times slower. */
+  /** True for the plain backend: a few hundred times slower. */
   slow: boolean
   /** Why TensorFlow does not compute, when it doesn't. */
   reason?: string
