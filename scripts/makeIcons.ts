@@ -7,9 +7,9 @@ import type { IconFile } from '../src-main/subjects/simulator/scenes.ts'
 import { kinds } from '../src-main/subjects/simulator/kinds.ts'
 
 const root = new URL('../', import.meta.url)
-const set: { icons: Record<string, { body: string } | undefined> } = JSON.parse(
+const set = JSON.parse(
   readFileSync(new URL('node_modules/@iconify-json/fluent-emoji-flat/icons.json', root), 'utf8'),
-)
+) as { icons: Record<string, { body: string } | undefined> }
 
 const file: IconFile = {
   source: 'Fluent Emoji Flat by Microsoft Corporation, https://github.com/microsoft/fluentui-emoji',

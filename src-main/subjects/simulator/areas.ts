@@ -1,6 +1,6 @@
 import { brain } from './constants.ts'
-import { Cortex, subtract } from './cortex.ts'
-import type { Hemisphere, Vec3 } from './cortex.ts'
+import { subtract } from './cortex.ts'
+import type { Cortex, Hemisphere, Vec3 } from './cortex.ts'
 
 /** Visual areas, each with its own tuning; together they are the 'nsdgeneral' of the simulated subject. */
 export const areaNames = ['V1', 'V2', 'V3', 'hV4', 'ventral', 'lateral'] as const

@@ -113,7 +113,7 @@ export const brain = {
   /** Semi-axes of the smooth (inflated) hemisphere: lateral, anterior-posterior, dorsal-ventral; medial wall is flat. */
   semiAxes: [36, 82, 54],
   /** Distance of each hemisphere's centre plane from the midline. */
-  offset: 19.5,
+  offset: 21,
   thickness: 2.5,
   /** Folds: distance between gyri, height of the crowns above the smooth shape and depth of the floors below it. */
   foldMm: 21,

@@ -95,15 +95,9 @@ export class Cortex {
     const helper: Vec3 = Math.abs(u[1]) < 0.9 ? [0, 1, 0] : [1, 0, 0]
     const e1 = unit(cross(u, helper))
     const e2 = cross(u, e1)
-    const step = 0.008
-    const t1 = subtract(
-      this.pialPoint(unit(add(u, scale(e1, step)))).pial,
-      this.pialPoint(unit(add(u, scale(e1, -step)))).pial,
-    )
-    const t2 = subtract(
-      this.pialPoint(unit(add(u, scale(e2, step)))).pial,
-      this.pialPoint(unit(add(u, scale(e2, -step)))).pial,
-    )
+    const step = 0.004
+    const t1 = subtract(this.pialPoint(unit(add(u, scale(e1, step)))).pial, pial)
+    const t2 = subtract(this.pialPoint(unit(add(u, scale(e2, step)))).pial, pial)
     let normal = unit(cross(t1, t2))
     if (dot(normal, u) < 0) normal = scale(normal, -1)
     const white = subtract(pial, scale(normal, brain.thickness))

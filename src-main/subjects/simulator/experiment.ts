@@ -35,7 +35,7 @@ export interface SimulatedSubject {
   /** Single-trial percent signal change, (trials, V) in the design's order. */
   betas: Float32Array
   /** Truth: share of one trial's variance that the image explains, (V). */
-  ceilings: Float32Array
+  ceilings: Float32Array<ArrayBuffer>
 }
 
 /** Draws images and their order for `subjects` subjects with `images` own images each. */
@@ -47,7 +47,7 @@ export function makeExperiment(seed: number, subjects: number, images: number): 
   for (let s = 1; s <= subjects; s++) drawn.push(...drawer.draw(random.split('images', s), images))
   // Ids tell nothing about which images are shared or whose they are.
   const ids = random.split('ids').permutation(drawn.length)
-  const scenes: Scene[] = new Array(drawn.length)
+  const scenes = new Array<Scene>(drawn.length)
   drawn.forEach((scene, i) => (scenes[ids[i]] = scene))
   const imageIds = Array.from({ length: subjects }, (_, s) =>
     Int32Array.from({ length: design.shared + images }, (_, c) => ids[c < design.shared ? c : c + s * images]),

@@ -54,7 +54,7 @@ function respond(voxel: Voxel, readout: Readout, features: Features, pooled: Flo
     seen += weight
   }
   // Two objects share the response rather than add up (divisive normalisation).
-  out[3] /= Math.sqrt(seen)
+  if (seen > 0) out[3] /= Math.sqrt(seen)
 }
 
 /** Channels that an area's mixture reads, as one range. */
@@ -77,14 +77,12 @@ export function signals(voxels: readonly Voxel[], features: readonly Features[],
   const pooled = new Float64Array(channels.count)
   const out = new Float64Array(components.length)
   for (let start = 0; start < V; start += block) {
-    const part = voxels
-      .slice(start, start + block)
-      .map((voxel) => ({
-        voxel,
-        readout: drawReadout(voxel, random),
-        pooling: makePooling(voxel.field),
-        ...channelRange(voxel.area),
-      }))
+    const part = voxels.slice(start, start + block).map((voxel) => ({
+      voxel,
+      readout: drawReadout(voxel, random),
+      pooling: makePooling(voxel.field),
+      ...channelRange(voxel.area),
+    }))
     const raw = part.map(() => components.map(() => new Float64Array(N)))
     for (let i = 0; i < N; i++)
       part.forEach(({ voxel, readout, pooling, from, to }, v) => {
@@ -124,7 +122,7 @@ function standardise(values: Float64Array): void {
 }
 
 /** Share of the variance of one trial that the image explains, per voxel. */
-export function drawCeilings(voxels: readonly Voxel[], random: Random): Float32Array {
+export function drawCeilings(voxels: readonly Voxel[], random: Random): Float32Array<ArrayBuffer> {
   return Float32Array.from(voxels, ({ area }) => {
     if (random.uniform() < ceiling.poor) return random.beta(ceiling.poorA, ceiling.poorB)
     return random.beta(ceiling[area].a, ceiling[area].b)
@@ -200,7 +198,7 @@ export function measure(
 }
 
 /** Betas as MindEye's files hold them: z-scored per voxel and session, with mean and SD of the session's own (not shared) images. */
-export function zScoreSessions(design: Design, betas: Float32Array, V: number): Float32Array {
+export function zScoreSessions(design: Design, betas: Float32Array, V: number): Float32Array<ArrayBuffer> {
   const scored = new Float32Array(betas.length)
   for (let s = 0; s < design.sessionCount; s++) {
     const { start, stop } = sessionRange(design, s)

@@ -81,12 +81,12 @@ type Sprite = Uint8Array
 /** Paints scenes at any size; icons are drawn once per size and kept. */
 export class ScenePainter {
   private readonly sprites = new Map<string, Promise<Sprite>>()
-  private readonly file: IconFile = JSON.parse(
+  private readonly file = JSON.parse(
     readFileSync(new URL('../../../resources/world/icons.json', import.meta.url), 'utf8'),
-  )
+  ) as IconFile
 
   /** Bytes (side, side, 3), rows from the top. */
-  async paint(scene: Scene, side: number): Promise<Image> {
+  async paint(scene: Scene, side: number): Promise<Image & { data: Uint8Array<ArrayBuffer> }> {
     const scale = side / world.side
     const data = paintBackground(scene.background, side)
     for (const object of scene.objects) {
@@ -112,7 +112,7 @@ export class ScenePainter {
   }
 }
 
-function paintBackground(background: number, side: number): Uint8Array {
+function paintBackground(background: number, side: number): Uint8Array<ArrayBuffer> {
   const data = new Uint8Array(side * side * 3)
   const colour = world.backgrounds[background]
   for (let y = 0; y < side; y++) {

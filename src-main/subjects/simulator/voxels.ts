@@ -2,8 +2,7 @@ import type { Random } from '../../nn/random.ts'
 import { areaNames, patchNames, sampleAreas, visualField } from './areas.ts'
 import type { AreaName, AreaPoint, PatchName, SheetSample } from './areas.ts'
 import { brain, displayDegrees, tuning } from './constants.ts'
-import { Cortex } from './cortex.ts'
-import type { Hemisphere, Vec3 } from './cortex.ts'
+import type { Cortex, Hemisphere, Vec3 } from './cortex.ts'
 import type { ReceptiveField } from './features.ts'
 
 export interface Voxel {
