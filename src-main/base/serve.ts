@@ -56,12 +56,9 @@ export function serve<M extends { [K in keyof M]: (params: never) => unknown }>(
       const progress = (report: Progress) => send({ type: 'progress', id, report })
       send({ type: 'result', id, result: await handler(params, { signal: controller.signal, progress }) })
     } catch (error) {
-      send({
-        type: 'error',
-        id,
-        parts: errorParts(error, method),
-        stack: error instanceof Error ? error.stack : undefined,
-      })
+      // An error with parts explains itself; of any other, whoever mends it wants the stack.
+      const stack = error instanceof Error && !(error instanceof MindEyeError) ? error.stack : undefined
+      send({ type: 'error', id, parts: errorParts(error, method), stack })
     } finally {
       open.delete(id)
     }
@@ -79,9 +76,10 @@ function errorParts(error: unknown, method: string): ErrorParts {
 
 /** A handler in an endless loop never sees the parent hang up; a thread beside it does, within a second. */
 function watchParent(): void {
+  // The parent is named from here: by the time the thread runs, there may be another.
   const code = `
-    const parent = process.ppid
+    const parent = require('node:worker_threads').workerData
     const gone = () => { try { process.kill(parent, 0); return process.ppid !== parent } catch { return true } }
     setInterval(() => gone() && process.kill(process.pid, 'SIGKILL'), 1000)`
-  new Worker(code, { eval: true, execArgv: [] }).unref()
+  new Worker(code, { eval: true, execArgv: [], workerData: process.ppid }).unref()
 }

@@ -95,10 +95,14 @@ function report(raw: unknown, json: boolean): number {
   const error = toMindEyeError(isUsage ? raw.cause : raw)
   const { where, field, expected, found, fix } = error.parts
   const place = [where, field].filter(Boolean).join(', ')
-  process.stderr.write(
-    `error: ${place ? `${place}: ` : ''}expected ${expected}, found ${found}\n${fix ? `  fix: ${fix}\n` : ''}`,
-  )
-  if (!(raw instanceof MindEyeError) && error.cause instanceof Error) process.stderr.write(`${error.cause.stack}\n`)
+  if (error.parts.kind === 'aborted') process.stderr.write('stopped\n')
+  else
+    process.stderr.write(
+      `error: ${place ? `${place}: ` : ''}expected ${expected}, found ${found}\n${fix ? `  fix: ${fix}\n` : ''}`,
+    )
+  const stack = error.cause instanceof Error && !(error.cause instanceof MindEyeError) ? error.cause.stack : error.cause
+  // The child processes send the stack of a fault of theirs as text.
+  if (typeof stack === 'string' && error.parts.kind === 'engine') process.stderr.write(`${stack}\n`)
   if (json) process.stdout.write(`${JSON.stringify({ error: { ...error.parts, message: error.message } })}\n`)
   return isUsage ? 2 : 1
 }

@@ -10,10 +10,11 @@ export interface Screen {
 
 const redrawMs = 100
 const lineEveryMs = 10_000
+const newsEveryMs = 1000
 
 /**
  * Progress and log lines on stderr: on a terminal one line that is updated in place, elsewhere (a file, a batch job) a line at
- * the begin and end of each phase and every 10 s.
+ * the begin and end of each phase that lasts, and every 10 s.
  */
 export class Terminal {
   private readonly screen: Screen
@@ -36,7 +37,8 @@ export class Terminal {
     const isNews = report.phase !== this.phase || (isEnd && !this.complete)
     this.phase = report.phase
     this.complete = isEnd
-    if (!isNews && now - this.drawn < (this.screen.isTTY ? redrawMs : lineEveryMs)) return
+    const pause = this.screen.isTTY ? redrawMs : isNews ? newsEveryMs : lineEveryMs
+    if (now - this.drawn < pause && !(isNews && this.screen.isTTY)) return
     this.drawn = now
     this.line = formatProgress(report, eta)
     if (this.screen.isTTY) this.draw()
@@ -58,8 +60,8 @@ export class Terminal {
   }
 
   private draw(): void {
-    // A line that wraps could not be taken back.
-    this.screen.write(`\r\x1b[2K${this.line.slice(0, (this.screen.columns ?? 80) - 1)}`)
+    // A line that wraps could not be taken back. Some terminals say 0 columns for unknown.
+    this.screen.write(`\r\x1b[2K${this.line.slice(0, (this.screen.columns || 80) - 1)}`)
   }
 
   private clear(): void {

@@ -313,7 +313,7 @@ describe('progress on stderr', () => {
     let now = 0
     const terminal = new Terminal({ write: (text: string) => lines.push(text) }, () => now)
     for (let i = 0; i <= 25; i++, now += 1000) terminal.progress({ phase: 'train', done: i, total: 25 })
-    terminal.progress({ phase: 'save', done: 0, total: 0 })
+    for (const phase of ['save', 'a phase of no time']) terminal.progress({ phase, done: 0, total: 0 })
     expect(lines).toEqual([
       'train  0 % (0/25)\n',
       'train  40 % (10/25)  15 s left\n',
