@@ -23,7 +23,7 @@ export interface Rule {
   check(facts: Facts): Omit<Check, 'code'> | null
 }
 
-const rules: Rule[] = [
+export const rules: readonly Rule[] = [
   {
     code: 'trials.count',
     check({ trials, voxelCount, stimuli }) {

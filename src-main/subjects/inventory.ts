@@ -7,13 +7,15 @@ import { imageFormat } from '../formats/images.ts'
 import { openMatlab5 } from '../formats/matlab5.ts'
 import { type NiftiFile, openNifti } from '../formats/nifti.ts'
 import { openMatlab73 } from '../formats/matlab73.ts'
+import { openNpz } from '../formats/npz.ts'
 import { openNpy } from '../formats/npy.ts'
 import { openSafetensors } from '../formats/safetensors.ts'
 import { type ByteSource, openFile } from '../formats/source.ts'
+import { openTable, type Table } from '../formats/table.ts'
 import { openTar, type TarFile } from '../formats/tar.ts'
 
 export type FileFormat =
-  'npy' | 'npz' | 'safetensors' | 'matlab5' | 'matlab73' | 'hdf5' | 'nifti' | 'tar' | 'image' | 'text' | 'unknown'
+  'npy' | 'npz' | 'safetensors' | 'matlab5' | 'matlab73' | 'hdf5' | 'nifti' | 'tar' | 'image' | 'table' | 'unknown'
 
 /** A file that the user pointed at, or found inside a folder. */
 export interface SourceFile {
@@ -118,6 +120,16 @@ export class Inventory {
     return tar
   }
 
+  /** Tables of text; a file that is none of ours throws its format error. */
+  table(file: SourceFile): Table {
+    const source = openFile(file.path)
+    try {
+      return openTable(source)
+    } finally {
+      source.close()
+    }
+  }
+
   async allArrays(): Promise<FoundArray[]> {
     const found: FoundArray[] = []
     for (const file of this.files) for (const entry of await this.arrays(file)) found.push({ file, entry })
@@ -179,6 +191,8 @@ async function openArrays(file: SourceFile): Promise<ArrayFile> {
   switch (file.format) {
     case 'npy':
       return openNpy(openFile(file.path))
+    case 'npz':
+      return openNpz(openFile(file.path))
     case 'safetensors':
       return openSafetensors(openFile(file.path))
     case 'matlab5':
@@ -192,17 +206,28 @@ async function openArrays(file: SourceFile): Promise<ArrayFile> {
   }
 }
 
+/** An 8-byte length, then a JSON object of that length. */
+function isSafetensors(head: Uint8Array, size: number): boolean {
+  if (head.length < 10 || head[8] !== 0x7b) return false
+  const length = new DataView(head.buffer, head.byteOffset).getBigUint64(0, true)
+  return length >= 2n && length <= BigInt(size - 8)
+}
+
+/** Formats are told by their first bytes; only what has no mark of its own (tables, gzipped volumes, zips) by its name as well. */
 function formatOf(source: ByteSource): FileFormat {
   const head = source.read(0, Math.min(source.size, 1024))
   const text = Buffer.from(head).toString('latin1')
   if (imageFormat(head)) return 'image'
   if (text.startsWith('\x93NUMPY')) return 'npy'
+  if (text.startsWith('PK\x03\x04') && /\.npz$/i.test(source.name)) return 'npz'
+  if (isSafetensors(head, source.size)) return 'safetensors'
   if (text.startsWith('MATLAB 5.0')) return 'matlab5'
   if (text.startsWith('MATLAB 7.3')) return 'matlab73'
   if (text.includes('\x89HDF\r\n\x1a\n')) return 'hdf5'
   if (text.slice(257, 262) === 'ustar') return 'tar'
   if (/^\x1f\x8b/.test(text) && /\.nii\.gz$/i.test(source.name)) return 'nifti'
   if (/^(n\+1|ni1)\0/.test(text.slice(344, 348)) || /^(n\+2|ni2)\0/.test(text.slice(4, 8))) return 'nifti'
+  if (/\.(tsv|csv)$/i.test(source.name) && !text.includes('\0')) return 'table'
   return 'unknown'
 }
 

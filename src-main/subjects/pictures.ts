@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { basename, normalize, parse, sep } from 'node:path'
 import type { ArrayEntry } from '../formats/array.ts'
 import { formatError } from '../base/errors.ts'
 import { decodeImage, type Image, resizeImage } from '../formats/images.ts'
 import { BLOCK_BYTES } from './facts.ts'
-import { toFloat32 } from './inventory.ts'
+import { type Inventory, type SourceFile, toFloat32 } from './inventory.ts'
 
 export type ImageShape = { height: number; width: number; channels: 1 | 3 }
 
@@ -171,6 +173,32 @@ export async function encodedPictures(
       }
       return out
     },
+  }
+}
+
+/** Pictures in files of their own. */
+export function filePictures(files: readonly SourceFile[]): ReturnType<typeof encodedPictures> {
+  return encodedPictures(files.length, (i) => ({ bytes: readFileSync(files[i].path), name: files[i].name }))
+}
+
+/** Finds an image file by the end of its path, its name, or its name without extension; the first candidate that fits wins. */
+export function imageFinder(inventory: Inventory): (...candidates: (string | undefined)[]) => SourceFile | undefined {
+  const files = inventory.ofFormat('image')
+  const byName = new Map<string, SourceFile>()
+  for (const file of files) {
+    byName.set(parse(file.name).name, file)
+    byName.set(file.name, file)
+  }
+  return (...candidates) => {
+    for (const wanted of candidates) {
+      if (!wanted) continue
+      const byPath = /[\\/]/.test(wanted)
+        ? files.find(({ path }) => path.endsWith(`${sep}${normalize(wanted)}`))
+        : undefined
+      const found = byPath ?? byName.get(basename(wanted)) ?? byName.get(parse(wanted).name)
+      if (found) return found
+    }
+    return undefined
   }
 }
 

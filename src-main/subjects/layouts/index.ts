@@ -1,14 +1,16 @@
 import { MindEyeError } from '../../base/errors.ts'
 import { Inventory } from '../inventory.ts'
 import type { Layout, Mapping, Recognition, Study } from '../study.ts'
+import { bdpy } from './bdpy.ts'
 import { mappedArrays } from './mapped.ts'
 import { mindeye2 } from './mindeye2.ts'
+import { niftiTrials } from './niftiTrials.ts'
 import { nsd } from './nsd.ts'
 import { smallStudy } from './smallStudy.ts'
 import { webdataset } from './webdataset.ts'
 
 /** Every way of laying out a dataset that we know; to add one, write its file and list it here. */
-export const layouts: readonly Layout[] = [smallStudy, webdataset, mindeye2, nsd, mappedArrays]
+export const layouts: readonly Layout[] = [smallStudy, webdataset, mindeye2, nsd, bdpy, niftiTrials, mappedArrays]
 
 export interface OpenedStudy {
   layout: Layout

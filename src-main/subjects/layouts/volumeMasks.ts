@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { formatError } from '../../base/errors.ts'
 import type { NiftiFile } from '../../formats/nifti.ts'
 import type { Inventory, SourceFile } from '../inventory.ts'
@@ -35,8 +37,11 @@ const stem = (file: SourceFile): string => file.name.replace(/\.nii(\.gz)?$/i, '
  */
 export function findMasks(inventory: Inventory, grid: readonly number[], exclude: readonly string[]): Masks {
   const found: { file: SourceFile; nifti: NiftiFile; labels: Int32Array }[] = []
-  for (const file of inventory.ofFormat('nifti')) {
-    if (exclude.includes(file.path) || /^[lr]h\./.test(file.name)) continue
+  // One hemisphere's half of a mask that is there as a whole adds nothing.
+  const all = inventory.ofFormat('nifti').filter(({ path, name }) => !exclude.includes(path) && !/^[lr]h\./.test(name))
+  // NSD keeps maps of other kinds on the same grid, but only masks in a folder called roi.
+  const inRoiFolder = all.filter(({ path }) => basename(dirname(path)) === 'roi')
+  for (const file of inRoiFolder.length ? inRoiFolder : all) {
     const nifti = inventory.nifti(file)
     if (nifti.volumeCount !== 1 || nifti.volumeShape.join() !== grid.join()) continue
     const labels = wholeLabels(nifti)
@@ -55,7 +60,9 @@ export function findMasks(inventory: Inventory, grid: readonly number[], exclude
   const choosing = chooser ? [chooser] : found
   const voxels: number[] = []
   for (let i = 0; i < found[0].labels.length; i++) if (choosing.some(({ labels }) => labels[i] > 0)) voxels.push(i)
-  const rois = found.filter((it) => it !== chooser).flatMap(({ file, labels }) => roisOf(stem(file), labels, voxels))
+  const rois = found
+    .filter((it) => it !== chooser)
+    .flatMap(({ file, labels }) => roisOf(inventory, stem(file), labels, voxels))
   return {
     voxels: Int32Array.from(voxels),
     chosen: chooser
@@ -99,13 +106,21 @@ function wholeLabels(nifti: NiftiFile): Int32Array | undefined {
   return labels
 }
 
-function roisOf(name: string, labels: Int32Array, voxels: number[]): Roi[] {
+/** Label names from a FreeSurfer colour table beside the masks (`NAME.mgz.ctab`: number, name, colour), else those known. */
+function namesOf(inventory: Inventory, name: string): (label: number) => string {
+  const table = inventory.files.find((file) => file.name === `${name}.mgz.ctab` && file.size < 1 << 20)
+  const rows = table ? readFileSync(table.path, 'utf8').split('\n') : []
+  const told = new Map(rows.map((row) => row.trim().split(/\s+/)).map(([label, text]) => [Number(label), text]))
+  return (label) => told.get(label) ?? labelNames[name]?.[label - 1] ?? `${name}-${label}`
+}
+
+/** One ROI per positive label that marks any of the voxels. */
+function roisOf(inventory: Inventory, name: string, labels: Int32Array, voxels: number[]): Roi[] {
   const values = [...new Set(labels)].filter((label) => label > 0).sort((a, b) => a - b)
-  const single = values.length === 1
-  return values.map((value) => ({
-    name: single ? name : (labelNames[name]?.[value - 1] ?? `${name}-${value}`),
-    mask: Uint8Array.from(voxels, (i) => (labels[i] === value ? 1 : 0)),
-  }))
+  const nameOf = values.length === 1 && !labelNames[name] ? () => name : namesOf(inventory, name)
+  return values
+    .map((value) => ({ name: nameOf(value), mask: Uint8Array.from(voxels, (i) => (labels[i] === value ? 1 : 0)) }))
+    .filter(({ mask }) => mask.includes(1))
 }
 
 /** Centres of the masked voxels in mm, (V, 3). */
