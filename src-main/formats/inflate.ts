@@ -2,15 +2,15 @@
  * Bounded inflating. Deflate turns one byte into at most 1032, so a declared size beyond that is refused unread; what is allowed is
  * the declared size and nothing more.
  */
-import { constants, inflateRawSync, inflateSync } from 'node:zlib'
+import { constants, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 import { formatError } from '../base/errors.ts'
 
 const maxRatio = 1032
 /** Compressed bytes from which the beginning of a stream is taken; they hold at most 8 MiB. */
 export const prefixLength = 8192
 
-export type Wrapper = 'zlib' | 'raw'
-const inflaters = { zlib: inflateSync, raw: inflateRawSync }
+type Wrapper = 'zlib' | 'raw' | 'gzip'
+const inflaters = { zlib: inflateSync, raw: inflateRawSync, gzip: gunzipSync }
 
 /** Throws unless `compressed` bytes can hold `declared` ones. */
 export function checkExpansion(where: string, field: string, compressed: number, declared: number): void {

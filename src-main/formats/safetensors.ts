@@ -86,7 +86,7 @@ function parseTensor(where: string, name: string, value: Record<string, unknown>
   const [begin, end] = offsets
   const length = checkedByteLength(where, `${name} shape`, known, shape)
   if (end - begin !== length)
-    throw formatError(where, `${name} data_offsets`, `${length} bytes for ${code} [${shape}]`, `${end - begin} bytes`)
+    throw formatError(where, `${name} data_offsets`, `${length} bytes for ${known} [${shape}]`, `${end - begin} bytes`)
   return { dtype: known, shape, begin, end }
 }
 

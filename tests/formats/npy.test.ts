@@ -79,7 +79,7 @@ describe('encodeNpy', () => {
       fc.property(fc.constantFrom(...npyTypes), shapes, fc.infiniteStream(fc.nat(255)), (dtype, shape, stream) => {
         const length = shape.reduce((a, b) => a * b, 1)
         const data = new dtypes[dtype](length)
-        toBytes(data).forEach((_, i, bytes) => (bytes[i] = stream.next().value))
+        toBytes(data).forEach((_, i, bytes) => (bytes[i] = Number(stream.next().value)))
         const array = openNpy(fromMemory(encodeNpy({ dtype, shape, data }))).arrays[0].read()
         expect(array.dtype).toBe(dtype)
         expect(array.shape).toEqual(shape)

@@ -106,7 +106,7 @@ describe('attacks', () => {
     ['a shape beyond 2^53', file(`{"a":${tensor('U8', [1e300], 0, 8)}}`, 8), 'a shape'],
     ['a shape whose product wraps in 64 bits', file(`{"a":${tensor('U8', [2 ** 32, 2 ** 32], 0, 0)}}`, 0), 'a shape'],
     ['a zero that hides a product', file(`{"a":${tensor('U8', [0, 2 ** 50, 2 ** 50], 0, 0)}}`, 0), 'a shape'],
-    ['too many axes', file(`{"a":${tensor('U8', Array(65).fill(1), 0, 1)}}`, 1), 'a shape'],
+    ['too many axes', file(`{"a":${tensor('U8', new Array<number>(65).fill(1), 0, 1)}}`, 1), 'a shape'],
     ['offsets that disagree with the shape', file(`{"a":${tensor('F32', [3], 0, 8)}}`, 8), 'a data_offsets'],
     ['offsets backwards', file(`{"a":${tensor('F32', [2], 8, 0)}}`, 8), 'a data_offsets'],
     ['offsets beyond the file', file(`{"a":${tensor('F32', [2], 8, 16)}}`, 8), 'a data_offsets'],

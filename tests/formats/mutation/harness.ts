@@ -64,7 +64,7 @@ async function start(modulePath: string, seed: number): Promise<ChildProcess> {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
   let complaint = ''
-  child.stderr?.on('data', (piece: Buffer) => (complaint = `${complaint}${piece}`.slice(-2000)))
+  child.stderr?.on('data', (piece: Buffer) => (complaint = (complaint + piece.toString()).slice(-2000)))
   complaints.set(child, () => complaint)
   const reply = await next(child, startLimit)
   if (reply.outcome !== 'ready') throw new Error(`${modulePath} did not start: ${reply.detail}`)

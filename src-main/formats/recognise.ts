@@ -1,0 +1,77 @@
+/** What a file is, by its content; names are not looked at. */
+import { MindEyeError } from '../base/errors.ts'
+import { imageFormat } from './images.ts'
+import { inflatePrefix, prefixLength } from './inflate.ts'
+import { openBytes } from './source.ts'
+import type { ByteSource } from './source.ts'
+
+export type FormatId =
+  | 'npy'
+  | 'npz'
+  | 'safetensors'
+  | 'matlab5'
+  | 'matlab73'
+  | 'hdf5'
+  | 'nifti'
+  | 'png'
+  | 'jpeg'
+  | 'webp'
+  | 'tiff'
+  | 'tar'
+  | 'table'
+
+const headLength = 4096
+
+/**
+ * The format whose marks a file carries, undefined for any other. `nifti` may be gzipped, as .nii.gz is. A mark is no promise that the
+ * file is whole: that is for its reader to find out.
+ */
+export function recogniseFormat(source: ByteSource): FormatId | undefined {
+  const head = Buffer.from(source.read(0, Math.min(headLength, source.size), 'beginning'))
+  const text = head.toString('latin1', 0, 512)
+  const image = imageFormat(head)
+  if (image) return image
+  if (text.startsWith('\x93NUMPY')) return 'npy'
+  if (/^PK\x03\x04[^]{26}[^]*?\.npy/.test(text)) return 'npz'
+  if (text.startsWith('\x1f\x8b')) return isNifti(inflatedHead(source)) ? 'nifti' : undefined
+  if (isHdf5(source)) return text.startsWith('MATLAB 7.3') ? 'matlab73' : 'hdf5'
+  if (/^[^]{124}(\x00\x01IM|\x01\x00MI)/.test(text)) return 'matlab5'
+  if (isNifti(head)) return 'nifti'
+  if (/^[^]{257}ustar/.test(text)) return 'tar'
+  if (head.length > 8 && head[8] === 0x7b && head.readBigUInt64LE(0) <= source.size - 8) return 'safetensors'
+  return isTable(head) ? 'table' : undefined
+}
+
+/** HDF5's signature comes first or, behind a block of the user's, at 512 bytes or a power of two times that. */
+function isHdf5(source: ByteSource): boolean {
+  for (let at = 0; at + 8 <= source.size; at = at ? at * 2 : 512)
+    if (Buffer.from(source.read(at, 8, 'signature')).toString('latin1') === '\x89HDF\r\n\x1a\n') return true
+  return false
+}
+
+/** Header sizes and magic of NIfTI-1 and 2, one file or a pair of .hdr and .img. */
+function isNifti(head: Buffer): boolean {
+  const sizeIs = (size: number) => head.length >= size && (head.readInt32LE(0) === size || head.readInt32BE(0) === size)
+  const magic = (at: number) => head.toString('latin1', at, at + 3)
+  return (sizeIs(348) && /^n[i+]1/.test(magic(344))) || (sizeIs(540) && /^n[i+]2/.test(magic(4)))
+}
+
+/** The first inflated bytes of a gzip file; none when it is damaged. */
+function inflatedHead(source: ByteSource): Buffer {
+  try {
+    const bytes = source.read(0, Math.min(prefixLength, source.size))
+    return Buffer.from(openBytes(inflatePrefix(source.name, 'gzip data', bytes, 'gzip'), source.name).read(0, 540))
+  } catch (error) {
+    if (error instanceof MindEyeError) return Buffer.alloc(0)
+    throw error
+  }
+}
+
+/** Text without control characters whose first line has a separator, and that is no JSON. */
+function isTable(head: Buffer): boolean {
+  const text = head.toString('utf8')
+  const [firstLine] = text.split(/[\r\n]/, 1)
+  // A letter of several bytes may be cut at the end of the head.
+  const plain = !/[\x00-\x08\x0e-\x1f\x7f]/.test(text) && !text.slice(0, -4).includes('\ufffd')
+  return plain && /[,\t]/.test(firstLine) && /[\r\n]/.test(text) && !/^\s*[[{<]/.test(text)
+}
