@@ -5,7 +5,7 @@ import { MindEyeError, formatError } from '../base/errors.ts'
 import { dtypes, elementCount, type ArrayEntry, type ArrayFile, type DType, type NdArray } from './array.ts'
 import { checkRows } from './elements.ts'
 import { maxDeflateRatio } from './gzip.ts'
-import { damaged, guarded, loadLibrary, type Hdf5Library } from './hdf5Library.ts'
+import { damaged, guarded, loadLibrary, withinTime, type Hdf5Library } from './hdf5Library.ts'
 
 export { createHdf5, writeHdf5, type Hdf5Dataset, type Hdf5Writer } from './hdf5Write.ts'
 
@@ -51,17 +51,20 @@ export async function openHdf5(path: string): Promise<Hdf5File> {
   const size = checkSignature(path, where)
   const library = await loadLibrary()
   const module = library.api.Module
-  const call = <T>(field: string, run: () => T): T => guarded(library, where, field, run)
-
-  const id = call('superblock', () => module.open(path, module.H5F_ACC_RDONLY, false, -1, -1))
+  const id = withinTime(library, where, 'superblock', size, () =>
+    guarded(library, where, 'superblock', () => module.open(path, module.H5F_ACC_RDONLY, false, -1, -1)),
+  )
   if (id < 0) throw damaged(library, where, 'superblock', 'not an HDF5 file')
   const close = () => {
     if (!library.dead) module.close_file(id)
   }
   try {
-    const objects = listObjects(library, where, id)
     const found = new Map<string, Dataset>()
-    for (const name of objects.datasets) found.set(name, describe(library, where, id, name, size))
+    const objects = withinTime(library, where, 'groups', size, () => {
+      const list = listObjects(library, where, id)
+      for (const name of list.datasets) found.set(name, describe(library, where, id, name, size))
+      return list
+    })
     return assemble(library, where, id, size, objects, found, close)
   } catch (error) {
     close()
@@ -158,6 +161,7 @@ function assemble(
   close: () => void,
 ): Hdf5File {
   const { Module: module, Dataset: H5Dataset, Reference } = library.api
+  const timed = <T>(field: string, run: () => T): T => withinTime(library, where, field, fileSize, run)
   const kinds = new Map([
     ...objects.groups.map((name) => [name, 'a group'] as const),
     ...objects.links.map(({ name, kind }) => [name, kind] as const),
@@ -170,7 +174,7 @@ function assemble(
         throw new RangeError(`[${count}] from [${offset}] of [${shape}] in ${where}, ${name}`)
       const itemSize = dtypes[dtype].BYTES_PER_ELEMENT
       const bytes = new Uint8Array(elementCount(count) * itemSize)
-      readInto(bytes, { library, where, id, name, itemSize, offset: [...offset], count: [...count] })
+      timed(name, () => readInto(bytes, { library, where, id, name, itemSize, offset: [...offset], count: [...count] }))
       return { dtype, shape: [...count], data: new dtypes[dtype](bytes.buffer) }
     }
     const zeros = shape.map(() => 0)
@@ -195,7 +199,7 @@ function assemble(
   function values(name: string, expected: string, matches: (metadata: Metadata) => boolean): OutputData[] {
     const { metadata, kind } = dataset(name)
     if (!metadata.shape || !matches(metadata)) throw formatError(where, name, expected, kind)
-    const value = guarded(library, where, name, () => new H5Dataset(id, `/${name}`).value)
+    const value = timed(name, () => guarded(library, where, name, () => new H5Dataset(id, `/${name}`).value))
     return Array.isArray(value) ? value : value === null ? [] : [value]
   }
 
@@ -211,14 +215,17 @@ function assemble(
     },
     shape: (name) => dataset(name).shape,
     strings: (name) => values(name, 'text', ({ type }) => type === 3).map(String),
-    references: (name) =>
-      values(name, 'references', ({ type, ref_type }) => type === 7 && ref_type === 'object').map((value) => {
+    references(name) {
+      const targetOf = (value: OutputData) => {
         if (!(value instanceof Reference)) throw formatError(where, name, 'references', typeof value)
         const target = guarded(library, where, name, () => module.get_referenced_name(id, value.ref_data, true))
         if (!target) throw damaged(library, where, name, 'a reference to nothing')
         return target.replace(/^\//, '')
-      }),
-    attributes: (name) => readAttributes(library, where, id, `/${name}`, fileSize),
+      }
+      const found = values(name, 'references', ({ type, ref_type }) => type === 7 && ref_type === 'object')
+      return timed(name, () => found.map(targetOf))
+    },
+    attributes: (name) => timed(`${name} attributes`, () => readAttributes(library, where, id, `/${name}`, fileSize)),
     close,
   }
 }

@@ -1,8 +1,10 @@
 /**
  * The HDF5 C library as WebAssembly (h5wasm's Node build, which reads the real file by offset), made fit for files that nobody has
- * vouched for: its messages are caught, its failures become format errors, and an instance that trapped is never used again.
- * What it cannot prevent is an endless loop inside the library: files of unknown origin are opened in a process that can be killed.
+ * vouched for: its messages are caught, its failures become format errors, endless loops are stopped, and an instance that trapped
+ * or was stopped is never used again. Files of unknown origin are opened in a process that can be killed all the same.
  */
+import { closeSync } from 'node:fs'
+import { Script } from 'node:vm'
 import type * as H5wasm from 'h5wasm/node'
 import { MindEyeError, formatError } from '../base/errors.ts'
 
@@ -12,6 +14,8 @@ export interface Hdf5Library {
   messages: string
   /** A trap leaves the library's memory in an unknown state. */
   dead: boolean
+  /** Emscripten's open files; `nfd` is Node's descriptor. */
+  streams: ({ nfd?: number; stream_ops?: object; node?: object } | null)[]
 }
 
 let current: Promise<Hdf5Library> | undefined
@@ -27,11 +31,12 @@ async function instantiate(): Promise<Hdf5Library> {
   // The query makes Node evaluate the module again, which is how h5wasm gives out a fresh instance.
   const api = (await import(`${import.meta.resolve('h5wasm/node')}?${instances++}`)) as typeof H5wasm
   const module = await api.ready
-  const library: Hdf5Library = { api, messages: '', dead: false }
-  // The library prints its error stack; caught here it gives the reason instead of noise.
-  const { streams } = module.FS as unknown as { streams: { stream_ops?: object; node?: object }[] }
-  streams[2].node = { mode: 0o20666 }
-  streams[2].stream_ops = {
+  const { streams } = module.FS as unknown as Pick<Hdf5Library, 'streams'>
+  const library: Hdf5Library = { api, messages: '', dead: false, streams }
+  // The library prints its error stack to stream 2; caught here it gives the reason instead of noise.
+  const stderr = streams[2] ?? {}
+  stderr.node = { mode: 0o20666 }
+  stderr.stream_ops = {
     write(_: unknown, bytes: Uint8Array, offset: number, length: number) {
       if (library.messages.length < 100_000)
         library.messages += String.fromCharCode(...bytes.slice(offset, offset + length))
@@ -60,12 +65,46 @@ export function guarded<T>(library: Hdf5Library, where: string, field: string, r
   } catch (error) {
     if (error instanceof MindEyeError) throw error
     const name = error instanceof Error ? error.name : ''
-    if (name === 'RuntimeError' || name === 'RangeError') {
-      library.dead = true
-      current = undefined
-    }
+    if (name === 'RuntimeError' || name === 'RangeError') retire(library)
     throw damaged(library, where, field, error instanceof Error ? error.message : String(error))
   }
+}
+
+const slot: { task?: () => void } = {}
+Object.defineProperty(globalThis, Symbol.for('mindeye.hdf5'), { value: slot })
+const timedTask = new Script('globalThis[Symbol.for("mindeye.hdf5")].task()')
+
+/**
+ * Runs calls into the library and stops them after a time that grows with the file: 1.5 s, and 1 s more per megabyte, so that only
+ * a loop or a disk that does not answer takes as long. Stopping works inside WebAssembly, which `vm` alone can do in one thread.
+ */
+export function withinTime<T>(library: Hdf5Library, where: string, field: string, fileSize: number, run: () => T): T {
+  const results: T[] = []
+  slot.task = () => results.push(run())
+  const timeout = Math.min(1500 + Math.ceil(fileSize / 1000), 2 ** 31 - 1)
+  try {
+    timedTask.runInThisContext({ timeout })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')) throw error
+    retire(library)
+    throw formatError(
+      where,
+      field,
+      `an answer within ${timeout} ms`,
+      'none',
+      'The file is damaged, or its disk does not respond: try again.',
+    )
+  } finally {
+    slot.task = undefined
+  }
+  return results[0]
+}
+
+/** An instance in an unknown state is left alone; its descriptors are closed. */
+function retire(library: Hdf5Library): void {
+  library.dead = true
+  current = undefined
+  for (const stream of library.streams) if (stream?.nfd && stream.nfd > 2) closeSync(stream.nfd)
 }
 
 /** The error for a call that failed; the deepest entry of the library's error stack is the most telling one. */

@@ -155,7 +155,7 @@ function withChecksum(bytes: Uint8Array): Uint8Array {
 }
 
 /** Bob Jenkins' public-domain lookup3 ("hashlittle", initial value 0), the checksum of HDF5's metadata. */
-function lookup3(bytes: Uint8Array): number {
+export function lookup3(bytes: Uint8Array): number {
   const rotate = (x: number, k: number) => (x << k) | (x >>> (32 - k))
   const padded = new Uint8Array(Math.ceil(Math.max(bytes.length, 1) / 12) * 12)
   padded.set(bytes)

@@ -131,7 +131,7 @@ function readValue(context: Context, name: string, depth: number, budget: { left
     return { kind: 'numeric', dtype: 'float64', shape: [0, 0], data: new Float64Array(0) }
 
   const below = (target: string) => readValue(context, target, depth + 1, budget)
-  if (className === 'char') return { kind: 'char', shape, rows: empty ? [] : readChars(file, name, shape) }
+  if (className === 'char') return { kind: 'char', shape, rows: empty ? [] : readChars(context, name, shape) }
   if (className === 'cell')
     return { kind: 'cell', shape, items: empty ? [] : columnMajorItems(file.references(name).map(below), shape) }
   if (className === 'struct') {
@@ -142,8 +142,10 @@ function readValue(context: Context, name: string, depth: number, budget: { left
 }
 
 /** One text per row of a matrix of UTF-16 units. */
-function readChars(file: Hdf5File, name: string, shape: number[]): string[] {
+function readChars({ file, where }: Context, name: string, shape: number[]): string[] {
   const stored = file.array(name).read()
+  if (stored.dtype !== 'uint16' && stored.dtype !== 'uint8')
+    throw formatError(where, name, 'text as uint16', stored.dtype)
   const units = Array.from(toRowMajor(Uint16Array.from(stored.data as ArrayLike<number>), shape))
   const width = shape.at(-1) ?? 1
   const rows = width ? units.length / width : 0
