@@ -13,7 +13,7 @@ export interface NewRun {
   config: JsonObject
 }
 
-/** What may change in the course of a run. */
+/** What may be added or changed in the course of a run. */
 export type RunPatch = Partial<Pick<RunRecord, 'config' | 'summary'>>
 
 /**
@@ -81,9 +81,13 @@ export class Runs {
     return run
   }
 
-  /** Records what a run is and has reached, its state untouched. */
-  update(id: string, patch: RunPatch): RunRecord {
-    return this.change(id, (run) => ({ ...run, ...patch }))
+  /** Records what a run is and has reached, its state untouched: the given fields replace those of the same name. */
+  update(id: string, { config, summary }: RunPatch): RunRecord {
+    return this.change(id, (run) => ({
+      ...run,
+      config: { ...run.config, ...config },
+      summary: { ...run.summary, ...summary },
+    }))
   }
 
   /**
