@@ -29,10 +29,21 @@ export const evaluateAction = defineAction({
     workspace: v.pipe(v.string(), v.description('the workspace folder')),
     run: v.pipe(v.string(), v.description('id of the run')),
     top: v.optional(
-      v.pipe(v.string(), v.regex(/^\d+(,\d+)*$/, 'expected whole numbers, e.g. 1,3'), v.description('within how many of the best the right one must be, e.g. 1,3')),
+      v.pipe(
+        v.string(),
+        v.regex(/^\d+(,\d+)*$/, 'expected whole numbers, e.g. 1,3'),
+        v.description('within how many of the best the right one must be, e.g. 1,3'),
+      ),
       '1,3',
     ),
-    pool: v.optional(v.pipe(v.number(), v.integer(), v.minValue(2), v.description(`distinct images per pool, averaged over ${POOL_DRAWS} seeded pools (default: all test images)`))),
+    pool: v.optional(
+      v.pipe(
+        v.number(),
+        v.integer(),
+        v.minValue(2),
+        v.description(`distinct images per pool, averaged over ${POOL_DRAWS} seeded pools (default: all test images)`),
+      ),
+    ),
     seed: v.optional(v.pipe(v.number(), v.integer(), v.description('of pools and intervals')), 42),
   }),
   async run(ctx, input, { signal }): Promise<Evaluation> {

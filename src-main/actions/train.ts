@@ -25,29 +25,53 @@ export const trainAction = defineAction({
     workspace: v.pipe(v.string(), v.description('the workspace folder')),
     subject: v.optional(v.pipe(v.string(), v.description('id of the subject; not with --resume'))),
     preset: v.optional(
-      v.pipe(v.picklist(presets.map(({ id }) => id)), v.description(`options to start from: ${presets.map(({ id, purpose }) => `${id} (${purpose})`).join('; ')}`)),
+      v.pipe(
+        v.picklist(presets.map(({ id }) => id)),
+        v.description(`options to start from: ${presets.map(({ id, purpose }) => `${id} (${purpose})`).join('; ')}`),
+      ),
       'small-study',
     ),
     split: v.optional(
-      v.pipe(v.string(), v.description('what is held out: shipped, leave-one-run-out, leave-one-stimulus-out or kfold:K (default: what the import chose)')),
+      v.pipe(
+        v.string(),
+        v.description(
+          'what is held out: shipped, leave-one-run-out, leave-one-stimulus-out or kfold:K (default: what the import chose)',
+        ),
+      ),
     ),
     seed: v.optional(v.pipe(v.number(), v.integer(), v.description('everything random follows from it')), 42),
-    epochs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.description('passes over the training examples'))),
-    set: v.optional(v.pipe(v.array(v.string()), v.description('one option as name=value, repeatable; `mindeye presets` lists them'))),
-    resume: v.optional(v.pipe(v.string(), v.description('the run to go on with, to the same bits as without the interruption'))),
+    epochs: v.optional(
+      v.pipe(v.number(), v.integer(), v.minValue(1), v.description('passes over the training examples')),
+    ),
+    set: v.optional(
+      v.pipe(v.array(v.string()), v.description('one option as name=value, repeatable; `mindeye presets` lists them')),
+    ),
+    resume: v.optional(
+      v.pipe(v.string(), v.description('the run to go on with, to the same bits as without the interruption')),
+    ),
   }),
   async run(ctx, input, options) {
     const workspace = await ctx.workspace(input.workspace)
     if (input.resume) return continueRun(ctx, workspace, input.resume, options)
     if (!input.subject)
-      throw new MindEyeError({ kind: 'input', where: '--subject', expected: 'the id of a subject', found: 'nothing', fix: 'List them with `mindeye subjects`.' })
+      throw new MindEyeError({
+        kind: 'input',
+        where: '--subject',
+        expected: 'the id of a subject',
+        found: 'nothing',
+        fix: 'List them with `mindeye subjects`.',
+      })
     const subject = workspace.subjects.get(input.subject)
     const overrides = { ...parseSet(input.set ?? []), ...(input.epochs && { epochs: String(input.epochs) }) }
     const training = presetConfig(input.preset, overrides)
     const manifest = readManifest(subject.folder)
     checkMemory(trainingBytes(training, manifest.voxelCount, manifest.trialCount))
     const config: RunConfig = { training, split: input.split ?? manifest.defaultSplit, seed: input.seed }
-    const run = workspace.runs.create({ subject: subject.id, preset: input.preset, config: config as unknown as JsonObject })
+    const run = workspace.runs.create({
+      subject: subject.id,
+      preset: input.preset,
+      config: config as unknown as JsonObject,
+    })
     return continueRun(ctx, workspace, run.id, options)
   },
   format: ({ run, folds, parameters, seconds }) =>
@@ -63,7 +87,12 @@ export interface Trained {
 }
 
 /** Claims a run for this process and trains it to its end; its record says how it ended, whatever happens. */
-async function continueRun(ctx: ActionContext, workspace: Workspace, id: string, options: RunOptions): Promise<Trained> {
+async function continueRun(
+  ctx: ActionContext,
+  workspace: Workspace,
+  id: string,
+  options: RunOptions,
+): Promise<Trained> {
   const started = performance.now()
   const run = workspace.runs.claim(id)
   const { training, split, seed } = runConfig(run)
@@ -73,7 +102,8 @@ async function continueRun(ctx: ActionContext, workspace: Workspace, id: string,
     if (before && JSON.stringify(before) !== JSON.stringify(backend))
       ctx.log('This run began on another backend: it goes on, but not to the same bits.')
     workspace.runs.update(id, { config: { ...run.config, backend: backend as unknown as JsonObject } })
-    if (backend.slow) ctx.log(`TensorFlow does not compute (${backend.reason}); the plain backend does, many times slower.`)
+    if (backend.slow)
+      ctx.log(`TensorFlow does not compute (${backend.reason}); the plain backend does, many times slower.`)
     const job = {
       runFolder: workspace.runs.folderOf(id),
       subjectFolder: workspace.subjects.get(run.subject).folder,

@@ -33,22 +33,14 @@ export class Linear {
    * gets no gradient, and the anchor keeps the layer on the tape.
    */
   forward(x: tf.Tensor, anchor?: tf.Scalar): tf.Tensor {
-    if (anchor)
-      return tf.customGrad(() => ({
-        value: this.compute(x),
-        gradFunc: (dy: tf.Tensor) => {
-          this.backward(dy, x, false)
-          return tf.scalar(0)
-        },
-      }))(anchor)
-    return tf.customGrad((...[input, save]) => {
-      const x = input as tf.Tensor
+    const backward = (inputGradient: boolean) => (dy: tf.Tensor, saved: tf.Tensor[]) =>
+      this.backward(dy, saved[0], inputGradient)
+    const layer = (save: unknown, inputGradient: boolean) => {
       ;(save as tf.GradSaveFunc)([x])
-      return {
-        value: this.compute(x),
-        gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => this.backward(dy, saved[0], true)!,
-      }
-    })(x)
+      return { value: this.compute(x), gradFunc: backward(inputGradient) }
+    }
+    if (anchor) return tf.customGrad((...[, save]) => layer(save, false))(anchor)
+    return tf.customGrad((...[, save]) => layer(save, true))(x)
   }
 
   /** Scaling the smaller of the two factors by the weight's scale costs least. */
@@ -69,7 +61,8 @@ export class Linear {
     return tf.reshape(this.bias ? tf.add(y, this.bias.value()) : y, [...x.shape.slice(0, -1), this.outputs])
   }
 
-  private backward(dyAny: tf.Tensor, xAny: tf.Tensor, inputGradient: boolean): tf.Tensor | undefined {
+  /** The input's gradient, or the anchor's (0), with the parameters' handed over on the way. */
+  private backward(dyAny: tf.Tensor, xAny: tf.Tensor, inputGradient: boolean): tf.Tensor {
     return tf.tidy(() => {
       const [dy, x] = [flatten(dyAny), flatten(xAny)]
       const { scale, rows } = this.weight
@@ -90,10 +83,10 @@ export class Linear {
         if (rows.length > 1) dyPart.dispose()
       }
       this.bias?.accumulate(tf.keep(columnSums(dy)))
-      if (!inputGradient) return undefined
+      if (!inputGradient) return tf.scalar(0)
       const scaled = scaleInput && scale !== 1 ? tf.mul(dx!, scale) : dx!
       return tf.reshape(scaled, [...xAny.shape.slice(0, -1), this.inputs])
-    }) as tf.Tensor | undefined
+    })
   }
 }
 

@@ -127,16 +127,16 @@ export class Parameter {
   private readonly folded: boolean
   private readonly pieces: Piece[]
   private readonly initial: Initial
-  private readonly sink: (parameter: Parameter, piece: number, gradient: tf.Tensor) => void
+  private readonly owner: Parameters
 
-  constructor(name: string, shape: readonly number[], initial: Initial, folded: boolean, sink: Parameter['sink']) {
+  constructor(name: string, shape: readonly number[], initial: Initial, folded: boolean, owner: Parameters) {
     this.name = name
     this.folded = folded
     this.shape = shape
     this.initial = initial
-    this.sink = sink
+    this.owner = owner
     const [length, rowSize] = [shape[0] ?? 1, elementCount(shape.slice(1))]
-    const perPiece = Math.max(1, Math.min(length, Math.floor(PIECE_ELEMENTS / rowSize)))
+    const perPiece = Math.max(1, Math.min(length, Math.floor(owner.pieceElements / rowSize)))
     this.rows = Array.from({ length: Math.ceil(length / perPiece) }, (_, i) => ({
       start: i * perPiece,
       stop: Math.min(length, (i + 1) * perPiece),
@@ -164,7 +164,7 @@ export class Parameter {
 
   /** Hands the gradient of one piece (with respect to the true value) to the optimizer, which may use it at once. */
   accumulate(gradient: tf.Tensor, piece = 0): void {
-    this.sink(this, piece, gradient)
+    this.owner.sink(this, piece, gradient)
   }
 
   /** One Adam update of a piece, given the gradient of the true value. */
@@ -233,11 +233,16 @@ export class Parameters {
   sink: (parameter: Parameter, piece: number, gradient: tf.Tensor) => void = (parameter) => {
     throw new Error(`nobody takes the gradient of ${parameter.name}`)
   }
+  readonly pieceElements: number
+
+  constructor(pieceElements = PIECE_ELEMENTS) {
+    this.pieceElements = pieceElements
+  }
 
   /** Declares a parameter; its value comes from `initialise` or `load`. `folded`: its layer multiplies by `scale`. */
   add(name: string, shape: readonly number[], initial: Initial, folded = false): Parameter {
     if (this.byName.has(name)) throw new Error(`two parameters are named ${name}`)
-    const parameter = new Parameter(name, shape, initial, folded, (...gradient) => this.sink(...gradient))
+    const parameter = new Parameter(name, shape, initial, folded, this)
     this.byName.set(name, parameter)
     return parameter
   }

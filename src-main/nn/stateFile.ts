@@ -15,7 +15,12 @@ interface StreamedTensor {
 function writeTensors(path: string, tensors: readonly StreamedTensor[], metadata: Record<string, string>): void {
   const file = openAtomic(path)
   try {
-    file.write(safetensorsHeader(tensors.map(({ name, shape }) => ({ name, dtype: 'float32', shape: [...shape] })), metadata))
+    file.write(
+      safetensorsHeader(
+        tensors.map(({ name, shape }) => ({ name, dtype: 'float32', shape: [...shape] })),
+        metadata,
+      ),
+    )
     for (const { chunks } of tensors)
       for (const numbers of chunks()) file.write(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength))
   } catch (error) {
@@ -68,7 +73,8 @@ export function loadTraining(path: string, parameters: Parameters): unknown {
   try {
     const arrays = new Map(file.arrays.map((array) => [array.name, array]))
     const { scales, state } = file.metadata
-    if (!scales || !state) throw formatError(path, 'metadata', 'scales and state', 'none', 'It is not a training checkpoint.')
+    if (!scales || !state)
+      throw formatError(path, 'metadata', 'scales and state', 'none', 'It is not a training checkpoint.')
     const byName = JSON.parse(scales) as Record<string, number>
     for (const parameter of parameters) {
       for (const slot of slots) {

@@ -59,7 +59,10 @@ export function saveRidge(path: string, { voxels, targets, weights, intercept, a
     intercept: { dtype: 'float32', shape: [targets], data: Float32Array.from(intercept) },
     alpha: { dtype: 'float64', shape: [targets], data: Float64Array.from(alpha) },
   } as const
-  writeFileAtomic(path, encodeSafetensors(Object.fromEntries(Object.entries(tensors).map(([k, t]) => [k, { ...t, shape: [...t.shape] }]))))
+  writeFileAtomic(
+    path,
+    encodeSafetensors(Object.fromEntries(Object.entries(tensors).map(([k, t]) => [k, { ...t, shape: [...t.shape] }]))),
+  )
 }
 
 /** Opens the trained decoder of a fold. */
@@ -68,7 +71,13 @@ export function loadDecoder(path: string, config: TrainingConfig, voxels: number
     const arrays = readArrays(path)
     const data = <T>(name: string) => arrays.get(name)!.data as T
     const targets = arrays.get('intercept')!.shape[0]
-    return ridgeDecoder({ voxels, targets, weights: data('weights'), intercept: data('intercept'), alpha: data('alpha') })
+    return ridgeDecoder({
+      voxels,
+      targets,
+      weights: data('weights'),
+      intercept: data('intercept'),
+      alpha: data('alpha'),
+    })
   }
   const parameters = new Parameters()
   const model = new BrainNetwork(parameters, networkConfig(config, voxels))

@@ -27,7 +27,9 @@ export function groupItems(trials: TrialTable, rows: Int32Array, kind: 'trial' |
   return {
     count: byStimulus.size,
     repeats: REPEATS,
-    trial: Int32Array.from([...byStimulus.values()].flatMap((own) => Array.from({ length: REPEATS }, (_, r) => own[r % own.length]))),
+    trial: Int32Array.from(
+      [...byStimulus.values()].flatMap((own) => Array.from({ length: REPEATS }, (_, r) => own[r % own.length])),
+    ),
     stimulus: Int32Array.from(byStimulus.keys()),
   }
 }
@@ -67,7 +69,8 @@ export function fitScaling(subject: Subject, rows: Int32Array, mode: 'train' | '
     const [mean, inverse] = [new Float32Array(voxelCount), new Float32Array(voxelCount).fill(1)]
     return { sessions: [{ session: undefined, mean, inverse }] }
   }
-  const sessions = mode === 'session' ? [...new Set(rows.map((row) => subject.trials.session[row]))].sort((a, b) => a - b) : []
+  const sessions =
+    mode === 'session' ? [...new Set(rows.map((row) => subject.trials.session[row]))].sort((a, b) => a - b) : []
   // The last entry serves trials of a session that training never saw, and trials of no known session.
   return { sessions: [...sessions.map(fit), fit(undefined)] }
 }

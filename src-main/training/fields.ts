@@ -11,7 +11,12 @@ const notNegative = v.pipe(v.number(), v.minValue(0))
 
 /** Everything that a run can be told. Symbols and equation numbers are the paper's (arXiv 2305.18274). */
 export const trainingFields = {
-  method: field(v.picklist(['mindeye', 'ridge']), 'decoder: the MindEye network, or ridge regression as the sanity check', '', 'mindeye'),
+  method: field(
+    v.picklist(['mindeye', 'ridge']),
+    'decoder: the MindEye network, or ridge regression as the sanity check',
+    '',
+    'mindeye',
+  ),
   items: field(
     v.picklist(['trial', 'stimulus']),
     'what one training example is: a single trial, or a stimulus with its repeats in turn (tested on their mean)',
@@ -34,7 +39,12 @@ export const trainingFields = {
   width: field(count(1), 'width D of a token', 'numbers', 48),
   encoderPixels: field(count(8), 'side to which images are resized for the study autoencoder, at most', 'px', 32),
   encoderSteps: field(count(1), 'training steps of the study autoencoder', 'steps', 480),
-  encoderKl: field(notNegative, 'weight of the KL term of the study autoencoder against the summed pixel loss', '', 0.3),
+  encoderKl: field(
+    notNegative,
+    'weight of the KL term of the study autoencoder against the summed pixel loss',
+    '',
+    0.3,
+  ),
   encoderShift: field(share, 'largest shift of its augmented images, of the side', 'share', 0.12),
   encoderRotation: field(notNegative, 'largest rotation of its augmented images', 'rad', 0.15),
   encoderScale: field(share, 'largest change of size of its augmented images', 'share', 0.15),
@@ -55,7 +65,12 @@ export const trainingFields = {
   mixTemperature: field(positive, 'temperature τ of BiMixCo', '', 0.006),
   softTemperatureStart: field(positive, 'temperature τ of SoftCLIP at its first epoch', '', 0.004),
   softTemperatureEnd: field(positive, 'temperature τ of SoftCLIP at the last epoch', '', 0.0075),
-  regressionWeight: field(notNegative, 'weight of the squared error of the backbone’s output against the target', '', 0),
+  regressionWeight: field(
+    notNegative,
+    'weight of the squared error of the backbone’s output against the target',
+    '',
+    0,
+  ),
   prior: field(v.boolean(), 'train the diffusion prior from the backbone’s output to the target', '', false),
   checkpointSeconds: field(notNegative, 'time between checkpoints, taken at ends of epochs', 's', 30),
 } as const

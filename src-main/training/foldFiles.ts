@@ -37,7 +37,11 @@ export function pruneCheckpoints(folder: string, keep = GENERATIONS): void {
   for (const { path } of checkpoints(folder).slice(keep)) rmSync(path, { force: true })
 }
 
-const float = (shape: number[], data: Float32Array): NdArray => ({ dtype: 'float32', shape, data: Float32Array.from(data) })
+const float = (shape: number[], data: Float32Array): NdArray => ({
+  dtype: 'float32',
+  shape,
+  data: Float32Array.from(data),
+})
 const ints = (data: Int32Array): NdArray => ({ dtype: 'int32', shape: [data.length], data: Int32Array.from(data) })
 
 export function saveScaling(path: string, { sessions }: VoxelScaling): void {

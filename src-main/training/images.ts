@@ -32,7 +32,12 @@ export interface AffineRange {
 }
 
 /** Shifted, rotated and scaled copies of chosen pictures, (indices.length, side² · channels); edges are continued. */
-export function augment(images: ImageTensor, indices: ArrayLike<number>, range: AffineRange, random: Random): Float32Array {
+export function augment(
+  images: ImageTensor,
+  indices: ArrayLike<number>,
+  range: AffineRange,
+  random: Random,
+): Float32Array {
   const { side, channels, data } = images
   const size = side * side * channels
   const out = new Float32Array(indices.length * size)

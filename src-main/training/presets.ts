@@ -43,11 +43,20 @@ export const presets: readonly Preset[] = [
   {
     id: 'demo',
     purpose: 'the simulated subject: minutes on two cores',
-    options: { ...smallNetwork, items: 'stimulus', hidden: 512, projectorHidden: 512, epochs: 40, width: 64, encoderSteps: 800 },
+    options: {
+      ...smallNetwork,
+      items: 'stimulus',
+      hidden: 512,
+      projectorHidden: 512,
+      epochs: 40,
+      width: 64,
+      encoderSteps: 800,
+    },
   },
   {
     id: 'ridge',
-    purpose: 'the sanity check of the field: ridge regression to the same targets, alpha per target by cross-validation',
+    purpose:
+      'the sanity check of the field: ridge regression to the same targets, alpha per target by cross-validation',
     options: { method: 'ridge' },
   },
 ]
@@ -113,7 +122,10 @@ export function presetConfig(id: string, overrides: Record<string, string> = {})
       kind: 'state',
       where: `--preset ${id}`,
       expected: 'targets that this version can compute',
-      found: config.targets === 'clip' ? 'CLIP targets, whose image tower is not there yet' : 'a diffusion prior, which is not there yet',
+      found:
+        config.targets === 'clip'
+          ? 'CLIP targets, whose image tower is not there yet'
+          : 'a diffusion prior, which is not there yet',
       fix: 'Use small-study, demo or ridge.',
     })
   return config

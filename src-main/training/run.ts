@@ -152,7 +152,11 @@ export function loadRunTest(runFolder: string): TestEmbeddings[] {
 }
 
 /** The fold's image encoder: as a former process saved it, else fitted from its beginning. */
-async function fitEncoder({ folder, config, random }: FoldContext, images: ImageTensor, options: RunOptions): Promise<StudyEncoder> {
+async function fitEncoder(
+  { folder, config, random }: FoldContext,
+  images: ImageTensor,
+  options: RunOptions,
+): Promise<StudyEncoder> {
   const { encoder: path } = foldFiles(folder)
   const encoder = new StudyEncoder(images.side, images.channels, config.width)
   if (existsSync(path)) encoder.load(path)

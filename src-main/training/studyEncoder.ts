@@ -32,7 +32,12 @@ export class StudyEncoder implements ImageEncoder {
   }
 
   /** Fits on training images only: summed pixel cross-entropy + `encoderKl` · KL, on augmented copies. */
-  async fit(images: ImageTensor, config: TrainingConfig, random: Random, { signal, progress }: RunOptions): Promise<void> {
+  async fit(
+    images: ImageTensor,
+    config: TrainingConfig,
+    random: Random,
+    { signal, progress }: RunOptions,
+  ): Promise<void> {
     const { encoderSteps, encoderKl, encoderShift, encoderRotation, encoderScale } = config
     const range = { shift: encoderShift, rotation: encoderRotation, scale: encoderScale }
     const schedule = oneCycle({ maxLr: MAX_LR, totalSteps: encoderSteps, pctStart: 0.1 })

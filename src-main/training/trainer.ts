@@ -30,7 +30,10 @@ export interface StepLosses {
 export const decays = (name: string): boolean => !name.includes('bias')
 
 /** Voxels (B, V) of a step, mixed if it says so, and targets (B, N); targets are never mixed. */
-export function batchOf(data: TrainingData, plan: Pick<StepPlan, 'items' | 'repeat' | 'mixing'>): { voxels: Float32Array; targets: Float32Array } {
+export function batchOf(
+  data: TrainingData,
+  plan: Pick<StepPlan, 'items' | 'repeat' | 'mixing'>,
+): { voxels: Float32Array; targets: Float32Array } {
   const { voxelCount, repeats } = data
   const width = data.targets.length / data.items
   const voxels = new Float32Array(plan.items.length * voxelCount)
