@@ -12,6 +12,7 @@ import { openNifti } from '../../src-main/formats/nifti.ts'
 import { openNpy } from '../../src-main/formats/npy.ts'
 import { openBytes, openFile } from '../../src-main/formats/source.ts'
 import { openTar } from '../../src-main/formats/tar.ts'
+import { openStudy } from '../../src-main/subjects/layouts/index.ts'
 import { makeExperiment } from '../../src-main/subjects/simulator/experiment.ts'
 import { simulate } from '../../src-main/subjects/simulator/simulate.ts'
 import type { SimulatedLayout } from '../../src-main/subjects/simulator/simulate.ts'
@@ -185,6 +186,25 @@ test('ROI volumes lie beside every layout and count as the truth does', () => {
     ;[[1, 2], [3, 4], [5, 6], [7]].forEach((labels, area) =>
       expect(early.filter((label) => labels.includes(label)).length).toBe(truth.filter((a) => a === area).length),
     ) // prettier-ignore
+  }
+})
+
+test('every layout is recognised and opened by the door of real data, with voxels in mm and named ROIs', async () => {
+  const ids = { web: 'mindeye-webdataset', hdf5: 'mindeye2-hdf5', nsd: 'nsd' }
+  for (const [out, layout] of Object.entries(ids)) {
+    const opened = await openStudy([join(folder, out, 'subj01')], {})
+    try {
+      const { study } = opened
+      expect(opened.layout.id).toBe(layout)
+      const truth = npy(readFileSync(join(folder, out, 'subj01/truth/positions.npy')))
+      expect([study.name, study.voxelCount, study.trials.count]).toEqual(['subj01', truth.shape[0], trialCount])
+      expect(study.trials.part.filter((part) => part === 1).length).toBe(3 * shared)
+      numbers(truth).forEach((mm, i) => expect(study.positions?.[i]).toBeCloseTo(mm, 3))
+      const names = study.rois.map(({ name }) => name)
+      expect(names).toEqual(expect.arrayContaining(['V1v', 'V1d', 'hV4', 'ventral', 'lateral', 'FFA-1', 'PPA', 'EBA']))
+    } finally {
+      opened.close()
+    }
   }
 })
 
