@@ -21,13 +21,14 @@ function tally(values: number[]): Map<number, number> {
 }
 
 /** The two sides of the shipped split; null when the files name none. */
-function sidesOf({ trials }: Facts): Sides | null {
-  const rows = [...trials.part.keys()]
+function sidesOf({ trials, stimuli }: Facts): Sides | null {
+  // Trials without an image are an error of their own.
+  const rows = [...trials.part.keys()].filter((row) => trials.stimulus[row] in stimuli.ids)
   const train = rows.filter((row) => trials.part[row] === 0)
   const test = rows.filter((row) => trials.part[row] === 1)
   if (!train.length || !test.length) return null
-  const stimuli = (side: number[]) => tally(side.map((row) => trials.stimulus[row]))
-  return { train, test, trainStimuli: stimuli(train), testStimuli: stimuli(test) }
+  const shownIn = (side: number[]) => tally(side.map((row) => trials.stimulus[row]))
+  return { train, test, trainStimuli: shownIn(train), testStimuli: shownIn(test) }
 }
 
 function hexDistance(a: string, b: string): number {
