@@ -135,6 +135,6 @@ function fallBack(reason, failures) {
     } else say(`  ${error.message.replaceAll('\n', '\n    ')}`)
   }
   if (failures.length)
-    say('The download comes from the Python package index or from the vendor; then run the same command again.')
+    say('  Then run the same command again; TensorFlow comes from the Python package index, else from its vendor.')
   return { tensorflow: null, reason: reason.split('\n')[0] }
 }
