@@ -4,7 +4,7 @@ import type { Metadata, OutputData } from 'h5wasm/node'
 import { MindEyeError, formatError } from '../base/errors.ts'
 import { dtypes, elementCount, type ArrayEntry, type ArrayFile, type DType, type NdArray } from './array.ts'
 import { checkRows } from './elements.ts'
-import { maxDeflateRatio } from './gzip.ts'
+import { maxRatio } from './inflate.ts'
 import { damaged, guarded, loadLibrary, withinTime, type Hdf5Library } from './hdf5Library.ts'
 
 export { createHdf5, writeHdf5, type Hdf5Dataset, type Hdf5Writer } from './hdf5Write.ts'
@@ -119,18 +119,18 @@ function describe(library: Hdf5Library, where: string, id: bigint, name: string,
 
 /** Before anything is allocated: the declared size against the bytes present. */
 function checkSize(where: string, name: string, metadata: Metadata, shape: number[], fileSize: number): void {
-  const budget = metadata.chunks ? fileSize * maxDeflateRatio : fileSize
+  const budget = metadata.chunks ? fileSize * maxRatio : fileSize
   const declared = shape.reduce((a, b) => a * b, 1) * metadata.size
   if (!(declared <= budget))
     throw formatError(
       where,
       `${name}, shape`,
-      `at most ${budget} bytes${metadata.chunks ? ` (${maxDeflateRatio} times the file)` : ''}`,
+      `at most ${budget} bytes${metadata.chunks ? ` (${maxRatio} times the file)` : ''}`,
       `[${shape}] of ${metadata.size} bytes each`,
       'The file is cut short or damaged, or the dataset was never written.',
     )
   const chunk = (metadata.chunks ?? []).reduce((a, b) => a * b, metadata.size)
-  if (chunk > Math.min(maxChunkBytes, fileSize * maxDeflateRatio) && declared > 0)
+  if (chunk > Math.min(maxChunkBytes, fileSize * maxRatio) && declared > 0)
     throw formatError(
       where,
       `${name}, chunks`,

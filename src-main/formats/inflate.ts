@@ -5,7 +5,7 @@
 import { constants, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 import { formatError } from '../base/errors.ts'
 
-const maxRatio = 1032
+export const maxRatio = 1032
 /** Compressed bytes from which the beginning of a stream is taken; they hold at most 8 MiB. */
 export const prefixLength = 8192
 

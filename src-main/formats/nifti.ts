@@ -1,7 +1,8 @@
 import { NIFTI1, NIFTI2 } from 'nifti-reader-js'
 import { formatError } from '../base/errors.ts'
 import { dtypes, elementCount, type DType, type NdArray, type TypedArray } from './array.ts'
-import { GzipReader, maxDeflateRatio } from './gzip.ts'
+import { GzipReader, gunzipWhole } from './gzip.ts'
+import { maxRatio } from './inflate.ts'
 import type { ByteSource } from './source.ts'
 
 export { encodeNifti, type NiftiImage } from './niftiWrite.ts'
@@ -19,6 +20,9 @@ const niftiTypes: Readonly<Record<number, DType>> = {
   1024: 'int64',
   1280: 'uint64',
 }
+
+/** Gzipped images up to this size are inflated once and kept. */
+const keptBytes = 256 << 20
 
 const refusedTypes: Readonly<Record<number, string>> = {
   0: 'unknown',
@@ -54,7 +58,7 @@ export interface NiftiFile {
   /**
    * Volume `t` as [x, y, z] in C order (z varies fastest, element (i, j, k) at (i * ny + j) * nz + k), the order that numpy's
    * ravel of a nibabel volume gives. The stored type when there is no scale, otherwise float32 (float64 for 32- and 64-bit types).
-   * Of a .nii.gz, volumes are read best in order: going back starts again from the front.
+   * Of a .nii.gz above 256 MB, volumes are read best in order: going back starts again from the front.
    */
   readVolume(t: number): NdArray
   close(): void
@@ -80,7 +84,7 @@ export function openNifti(source: ByteSource): NiftiFile {
   const { dtype, volumeShape, volumeCount, offset } = header
   const volumeBytes = elementCount(volumeShape) * dtypes[dtype].BYTES_PER_ELEMENT
   const end = offset + volumeBytes * volumeCount
-  const present = gzipped ? source.size * maxDeflateRatio : source.size
+  const present = gzipped ? source.size * maxRatio : source.size
   if (end > present)
     throw formatError(
       source.name,
@@ -90,16 +94,24 @@ export function openNifti(source: ByteSource): NiftiFile {
       'The file is cut short or its header is damaged.',
     )
 
+  // Short gzipped images are kept whole, which also makes them random access; padding behind the image is allowed, as nibabel does.
+  const padding = 1 << 16
+  let whole: Uint8Array | undefined
   let reader: GzipReader | undefined
   function readBytes(t: number): Uint8Array {
     const at = offset + t * volumeBytes
     const field = `volume ${t}`
     if (!gzipped) return source.read(at, volumeBytes, field)
+    if (end <= keptBytes) {
+      whole ??= gunzipWhole(source, end + padding)
+      if (whole.length < at + volumeBytes)
+        throw formatError(source.name, field, `${end} decompressed bytes`, `${whole.length}`)
+      return whole.subarray(at, at + volumeBytes)
+    }
     if (!reader || reader.position > at) reader = new GzipReader(source)
     reader.skip(at - reader.position, field)
     const found = reader.read(volumeBytes, field)
-    // nibabel accepts a little padding behind the image, so we do
-    if (t === volumeCount - 1) reader.finish(1 << 16)
+    if (t === volumeCount - 1) reader.finish(padding)
     return found
   }
 

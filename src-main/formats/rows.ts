@@ -14,11 +14,7 @@ export function readRowList(entry: ArrayEntry, rows: ArrayLike<number>): NdArray
   for (let i = 0; i < order.length;) {
     const start = rows[order[i]]
     let end = i + 1
-    while (
-      end < order.length &&
-      rows[order[end]] - rows[order[end - 1]] <= 1 &&
-      rows[order[end]] - start < longest
-    )
+    while (end < order.length && rows[order[end]] - rows[order[end - 1]] <= 1 && rows[order[end]] - start < longest)
       end++
     const found = entry.readRows(start, rows[order[end - 1]] + 1).data
     for (; i < end; i++) {

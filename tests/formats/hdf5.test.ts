@@ -20,10 +20,10 @@ const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/formats/${n
 const folder = mkdtempSync(join(tmpdir(), 'hdf5-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-async function withFile<T>(path: string, use: (file: Hdf5File) => T): Promise<T> {
+async function withFile<T>(path: string, use: (file: Hdf5File) => T | Promise<T>): Promise<T> {
   const file = await openHdf5(path)
   try {
-    return use(file)
+    return await use(file)
   } finally {
     file.close()
   }
@@ -217,6 +217,25 @@ describe('damaged files', () => {
       expect(parts.where).toBe('damaged.h5')
       if (length > 600) expect(parts.found).toContain('truncated file')
     }
+  })
+
+  test('an endless loop inside the library is stopped, and other files can be opened after it', async () => {
+    const bytes = Buffer.from(whole)
+    // the size of an object in the heap that holds texts; minus three sends the library round and round
+    const size = bytes.indexOf('alpha') - 8
+    expect(bytes.readBigUInt64LE(size)).toBe(5n)
+    bytes.writeUInt32LE(0xfffffffd, size)
+    const before = performance.now()
+    await withFile(damagedFile(bytes), async (file) => {
+      const parts = await failure(() => file.strings('text'))
+      expect(parts).toMatchObject({ where: 'damaged.h5', field: 'text', found: 'none' })
+      expect(await failure(() => file.array('scalar').read())).toMatchObject({
+        kind: 'state',
+        fix: 'Open the file again.',
+      })
+    })
+    expect(performance.now() - before).toBeLessThan(10_000)
+    await withFile(fixture('kinds.h5'), (file) => expect(file.strings('text')).toEqual(['one text']))
   })
 
   test('a dataset that claims more than the file holds is refused before any memory is taken', async () => {

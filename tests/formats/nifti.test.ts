@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { MindEyeError } from '../../src-main/base/errors.ts'
+import { GzipReader } from '../../src-main/formats/gzip.ts'
 import { encodeNifti, openNifti, type NiftiFile } from '../../src-main/formats/nifti.ts'
 import { openBytes, openFile } from '../../src-main/formats/source.ts'
 
@@ -167,17 +168,40 @@ describe('damaged headers are refused by field', () => {
 
 describe('damaged gzip', () => {
   const good = fixture('int16.nii.gz')
-  const lastVolume = (bytes: Uint8Array) => failure(() => openNifti(openBytes(bytes, 'a.nii.gz')).readVolume(1))
+  const refused = (bytes: Uint8Array) => {
+    expect(failure(() => openNifti(openBytes(bytes, 'a.nii.gz')).readVolume(1)).parts.where).toBe('a.nii.gz')
+    // the reader for images too large to keep must notice the same
+    return failure(() => {
+      const reader = new GzipReader(openBytes(bytes, 'a.nii.gz'))
+      reader.read(592, 'volume')
+      reader.finish(1000)
+    }).parts.field
+  }
   test('cut anywhere', () => {
-    for (let length = 2; length < good.length; length += 7) lastVolume(good.slice(0, length))
+    for (let length = 2; length < good.length; length += 7) refused(good.slice(0, length))
   })
-  test('a wrong checksum is noticed with the last volume', () => {
+  test('a wrong checksum', () => {
     const bytes = good.slice()
     bytes[bytes.length - 6] ^= 1
-    expect(lastVolume(bytes).parts.field).toBe('gzip checksum')
+    expect(refused(bytes)).toBe('gzip checksum')
   })
   test('a bomb behind the image stops at the budget', () => {
-    const bomb = gzipSync(Buffer.concat([gunzipSync(good), Buffer.alloc(50_000_000)]))
-    expect(lastVolume(new Uint8Array(bomb)).parts.field).toBe('gzip data')
+    expect(refused(new Uint8Array(gzipSync(Buffer.concat([gunzipSync(good), Buffer.alloc(50_000_000)]))))).toBe(
+      'gzip data',
+    )
   })
+})
+
+test('GzipReader gives the bytes in order, in requests of any size, also from several members', () => {
+  const plain = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 7)
+  for (const parts of [[plain], [plain.subarray(0, 100_000), plain.subarray(100_000)]]) {
+    const reader = new GzipReader(openBytes(new Uint8Array(Buffer.concat(parts.map((p) => gzipSync(p)))), 'x.gz'))
+    const found = [1, 70_000, 0, 29_999].map((n) => reader.read(n, 'data'))
+    expect(Buffer.concat(found)).toEqual(Buffer.from(plain.subarray(0, 100_000)))
+    reader.skip(150_000, 'data')
+    expect(reader.position).toBe(250_000)
+    expect(reader.read(50_000, 'data')).toEqual(plain.subarray(250_000))
+    expect(() => reader.finish(0)).not.toThrow()
+    expect(failure(() => reader.read(1, 'more')).parts.field).toBe('more')
+  }
 })
