@@ -78,7 +78,7 @@ function parseTensor(where: string, name: string, value: Record<string, unknown>
   const known = typeof code === 'string' && Object.hasOwn(dtypeNames, code) ? dtypeNames[code] : undefined
   if (!known) throw formatError(where, `${name} dtype`, Object.keys(dtypeNames).join(', '), show(code))
   if (Object.keys(rest).length)
-    throw formatError(where, name, 'only dtype, shape and data_offsets', Object.keys(rest).slice(0, 4).join(', '))
+    throw formatError(where, name, 'only dtype, shape and data_offsets', show(Object.keys(rest)))
   if (!isCounts(shape) || shape.length > maxAxes)
     throw formatError(where, `${name} shape`, `at most ${maxAxes} whole numbers`, show(shape))
   if (!isCounts(offsets) || offsets.length !== 2)

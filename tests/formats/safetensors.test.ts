@@ -101,6 +101,7 @@ describe('attacks', () => {
     ['an unknown dtype', file(`{"a":${tensor('F8_E4M3', [8], 0, 8)}}`, 8), 'a dtype'],
     ['a dtype from the prototype', file(`{"a":${tensor('constructor', [8], 0, 8)}}`, 8), 'a dtype'],
     ['an unknown field', file(`{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}`, 0), 'a'],
+    ['a field without a name', file(`{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"":1}}`, 0), 'a'],
     ['a negative shape', file(`{"a":${tensor('F32', [-2], 0, 8)}}`, 8), 'a shape'],
     ['a fractional shape', file(`{"a":${tensor('F32', [0.5, 4], 0, 8)}}`, 8), 'a shape'],
     ['a shape beyond 2^53', file(`{"a":${tensor('U8', [1e300], 0, 8)}}`, 8), 'a shape'],
