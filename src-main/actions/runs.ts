@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import type { Json, RunRecord, Workspace } from '../workspace/index.ts'
+import { isResumable } from '../workspace/records.ts'
 import { defineAction } from './action.ts'
 import { formatTable } from './table.ts'
 
@@ -47,8 +48,9 @@ export const runs = defineAction({
 })
 
 function listed(workspace: Workspace, run: RunRecord): ListedRun {
-  const isResumable = run.state === 'interrupted' || run.state === 'cancelled' || run.state === 'failed'
-  const resume = isResumable ? `mindeye train --workspace ${quote(workspace.path)} --resume ${run.id}` : undefined
+  const resume = isResumable(run.state)
+    ? `mindeye train --workspace ${quote(workspace.path)} --resume ${run.id}`
+    : undefined
   return { ...run, folder: workspace.runs.folderOf(run.id), resume }
 }
 

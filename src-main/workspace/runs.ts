@@ -1,11 +1,11 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { MindEyeError, type ErrorParts } from '../base/errors.ts'
 import { removeFolder, stageFolder, writeFileAtomic } from '../base/files.ts'
 import { ownerState, thisProcess } from '../base/owner.ts'
 import type { Db } from './database.ts'
 import { readChanged } from './mirror.ts'
-import { isResumable, type JsonObject, type RunRecord, type State } from './records.ts'
+import { type JsonObject, type RunRecord, type State } from './records.ts'
 
 export interface NewRun {
   subject: string
@@ -98,8 +98,9 @@ export class Runs {
     return this.change(id, (run) => {
       const self = thisProcess()
       const mine = run.owner?.pid === self.pid && run.owner.started === self.started && run.owner.host === self.host
-      const left = run.owner && ownerState(run.owner) === 'dead'
-      if (!isResumable(run.state) && !left && !(mine && run.state === 'queued')) throw notClaimable(run)
+      const isOurs = mine && run.state === 'queued'
+      const isLeft = run.state !== 'done' && !isHeld(run, this.folderOf(id))
+      if (!isOurs && !isLeft) throw notClaimable(run)
       const { error: _, finished: __, ...rest } = run
       return { ...rest, state: 'running', owner: self }
     })
@@ -117,12 +118,12 @@ export class Runs {
   /** Removes the run with everything in its folder; refuses while a living process holds it. */
   delete(id: string): void {
     const run = this.get(id)
-    if (run.owner && ownerState(run.owner) === 'alive')
+    if (isHeld(run, this.folderOf(id)))
       throw new MindEyeError({
         kind: 'state',
         where: id,
         expected: 'a run that has ended',
-        found: `that it is ${run.state} (process ${run.owner.pid})`,
+        found: `that it is ${heldBy(run)}`,
         fix: 'Stop it first.',
       })
     if (existsSync(this.folderOf(id))) removeFolder(this.folderOf(id))
@@ -214,14 +215,33 @@ function newRunId(now: Date, preset: string, subject: string): string {
   return `${day}-${two(now.getHours())}${two(now.getMinutes())}-${plain(preset)}-${plain(subject)}-${tail}`
 }
 
+/** A process of another machine shows life only by what it writes into the run's folder. */
+const silenceMs = 10 * 60_000
+
+/** Whether someone is, or may well be, working on the run. */
+function isHeld({ owner }: RunRecord, folder: string): boolean {
+  if (!owner || !existsSync(folder)) return false
+  const state = ownerState(owner)
+  if (state !== 'unknown') return state === 'alive'
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  const lastSign = Math.max(
+    0,
+    ...files.map((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0),
+  )
+  return Date.now() - lastSign < silenceMs
+}
+
+function heldBy({ state, owner }: RunRecord): string {
+  return owner ? `${state} (process ${owner.pid} on ${owner.host})` : state
+}
+
 function notClaimable(run: RunRecord): MindEyeError {
   const parts = { kind: 'state', where: run.id, expected: 'a run that ended early' } as const
   if (run.state === 'done')
     return new MindEyeError({ ...parts, found: 'that it is done', fix: 'Start a new run to train further.' })
-  const holder = run.owner ? ` by process ${run.owner.pid} on ${run.owner.host}` : ''
-  return new MindEyeError({
-    ...parts,
-    found: `that it is ${run.state}${holder}`,
-    fix: 'Wait for it, or stop it first.',
-  })
+  const isElsewhere = run.owner && ownerState(run.owner) === 'unknown'
+  const fix = isElsewhere
+    ? 'If that machine is gone, try again 10 minutes after the run last wrote something.'
+    : 'Wait for it, or stop it first.'
+  return new MindEyeError({ ...parts, found: `that it is ${heldBy(run)}`, fix })
 }

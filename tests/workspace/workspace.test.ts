@@ -232,7 +232,7 @@ describe('runs', () => {
     const { id, state } = create()
     expect(state).toBe('queued')
     expect(workspace.runs.claim(id)).toMatchObject({ state: 'running', owner: thisProcess() })
-    expect(refusal(() => workspace.runs.claim(id)).parts.found).toContain(`running by process ${process.pid}`)
+    expect(refusal(() => workspace.runs.claim(id)).parts.found).toContain(`running (process ${process.pid} on`)
     expect(refusal(() => workspace.runs.delete(id)).parts.found).toContain('running')
     expect(workspace.runs.finish(id, 'done')).toMatchObject({ state: 'done' })
     expect(workspace.runs.get(id).owner).toBeUndefined()
@@ -268,14 +268,22 @@ describe('runs', () => {
     expect(workspace.runs.claim(run.id).state).toBe('running')
   })
 
-  test('a run held on another machine is left alone', () => {
+  test('a run held on another machine is left alone until it has been silent for ten minutes', () => {
     const { id } = create()
     workspace.runs.claim(id)
     const path = join(workspace.runs.folderOf(id), 'run.json')
     const foreign = { ...workspace.runs.get(id), owner: { host: 'node-17', pid: 4, started: 'x' } }
     fs.writeFileSync(path, JSON.stringify(foreign))
     expect(reopen().runs.get(id).state).toBe('running')
-    expect(refusal(() => workspace.runs.claim(id)).parts.found).toContain('node-17')
+    expect(refusal(() => workspace.runs.claim(id)).parts.found).toBe('that it is running (process 4 on node-17)')
+    expect(refusal(() => workspace.runs.delete(id)).parts.found).toContain('node-17')
+    const metrics = join(workspace.runs.folderOf(id), 'metrics.jsonl')
+    fs.writeFileSync(metrics, '')
+    const longAgo = new Date(Date.now() - 11 * 60_000)
+    fs.utimesSync(path, longAgo, longAgo)
+    expect(refusal(() => workspace.runs.claim(id)).parts.fix).toContain('10 minutes')
+    fs.utimesSync(metrics, longAgo, longAgo)
+    expect(workspace.runs.claim(id)).toMatchObject({ state: 'running', owner: thisProcess() })
   })
 })
 
