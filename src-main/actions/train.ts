@@ -6,6 +6,7 @@ import type { TrainingConfig } from '../training/fields.ts'
 import { readManifest } from '../subjects/subject.ts'
 import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
+import { runJob } from './job.ts'
 import type { RunOptions } from '../base/progress.ts'
 import type { JsonObject, RunRecord, Workspace } from '../workspace/index.ts'
 
@@ -86,42 +87,30 @@ export interface Trained {
   backend: string
 }
 
-/** Claims a run for this process and trains it to its end; its record says how it ended, whatever happens. */
-async function continueRun(
-  ctx: ActionContext,
-  workspace: Workspace,
-  id: string,
-  options: RunOptions,
-): Promise<Trained> {
-  const started = performance.now()
-  const run = workspace.runs.claim(id)
-  const { training, split, seed } = runConfig(run)
-  try {
-    const backend = await ctx.engine().call('backend', {}, { signal: options.signal })
+/** Trains a queued or interrupted run to its end as a job; its record says how it ended, whatever happens. */
+function continueRun(ctx: ActionContext, workspace: Workspace, id: string, options: RunOptions): Promise<Trained> {
+  return runJob(workspace, { action: 'train', input: { resume: id } }, options, async (job) => {
+    const started = performance.now()
+    const run = workspace.runs.get(id)
+    const { training, split, seed } = runConfig(run)
+    job.claim(id)
+    const log = (line: string) => {
+      ctx.log(line)
+      job.log(line)
+    }
+    const { signal, progress: onProgress } = job.options
+    const backend = await ctx.engine().call('backend', {}, { signal })
     const before = run.config.backend
     if (before && JSON.stringify(before) !== JSON.stringify(backend))
-      ctx.log('This run began on another backend: it goes on, but not to the same bits.')
+      log('This run began on another backend: it goes on, but not to the same bits.')
     workspace.runs.update(id, { config: { ...run.config, backend: backend as unknown as JsonObject } })
-    if (backend.slow)
-      ctx.log(`TensorFlow does not compute (${backend.reason}); the plain backend does, many times slower.`)
-    const job = {
-      runFolder: workspace.runs.folderOf(id),
-      subjectFolder: workspace.subjects.get(run.subject).folder,
-      config: training,
-      split,
-      seed,
-    }
-    const summary = await ctx.engine().call('train', job, { signal: options.signal, onProgress: options.progress })
-    for (const warning of summary.warnings) ctx.log(warning)
+    if (backend.slow) log(`TensorFlow does not compute (${backend.reason}); the plain backend does, many times slower.`)
+    const { folder: subjectFolder } = workspace.subjects.get(run.subject)
+    const task = { runFolder: workspace.runs.folderOf(id), subjectFolder, config: training, split, seed }
+    const { folds, parameters, warnings } = await ctx.engine().call('train', task, { signal, onProgress })
+    warnings.forEach(log)
     const seconds = (performance.now() - started) / 1000
-    const { folds, parameters } = summary
     workspace.runs.update(id, { summary: { folds, parameters, seconds } })
-    workspace.runs.finish(id, 'done')
     return { run: id, folds, parameters, seconds, backend: backend.name }
-  } catch (error) {
-    const parts = error instanceof MindEyeError ? error.parts : undefined
-    const aborted = parts?.kind === 'aborted' || options.signal.aborted
-    workspace.runs.finish(id, aborted ? 'cancelled' : parts?.kind === 'engine' ? 'interrupted' : 'failed', parts)
-    throw error
-  }
+  })
 }
