@@ -39,7 +39,7 @@ export async function fillFromVendor(entry, build, file) {
       progress.stop()
     }
     const binding = join(copy, 'lib', 'napi-v8', 'tfjs_binding.node')
-    if (!existsSync(binding)) throw new Error('the vendor’s install script left no binding')
+    if (!existsSync(binding)) throw new Error("the vendor's install script left no binding")
     mkdirSync(dirname(file), { recursive: true })
     copyFileSync(binding, file)
     rmSync(join(entry, 'deps'), { recursive: true, force: true })
