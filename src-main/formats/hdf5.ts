@@ -51,16 +51,15 @@ export async function openHdf5(path: string): Promise<Hdf5File> {
   const size = checkSignature(path, where)
   const library = await loadLibrary()
   const module = library.api.Module
-  const id = withinTime(library, where, 'superblock', size, () =>
-    guarded(library, where, 'superblock', () => module.open(path, module.H5F_ACC_RDONLY, false, -1, -1)),
-  )
-  if (id < 0) throw damaged(library, where, 'superblock', 'not an HDF5 file')
+  let id = -1n
   const close = () => {
-    if (!library.dead) module.close_file(id)
+    if (!library.dead && id >= 0) module.close_file(id)
   }
   try {
     const found = new Map<string, Dataset>()
     const objects = withinTime(library, where, 'groups', size, () => {
+      id = guarded(library, where, 'superblock', () => module.open(path, module.H5F_ACC_RDONLY, false, -1, -1))
+      if (id < 0) throw damaged(library, where, 'superblock', 'not an HDF5 file')
       const list = listObjects(library, where, id)
       for (const name of list.datasets) found.set(name, describe(library, where, id, name, size))
       return list
@@ -121,7 +120,8 @@ function describe(library: Hdf5Library, where: string, id: bigint, name: string,
 function checkSize(where: string, name: string, metadata: Metadata, shape: number[], fileSize: number): void {
   const budget = metadata.chunks ? fileSize * maxRatio : fileSize
   const declared = shape.reduce((a, b) => a * b, 1) * metadata.size
-  if (!(declared <= budget))
+  const countable = shape.every((n) => Number.isSafeInteger(n))
+  if (!(declared <= budget && countable))
     throw formatError(
       where,
       `${name}, shape`,
@@ -174,7 +174,7 @@ function assemble(
         throw new RangeError(`[${count}] from [${offset}] of [${shape}] in ${where}, ${name}`)
       const itemSize = dtypes[dtype].BYTES_PER_ELEMENT
       const bytes = new Uint8Array(elementCount(count) * itemSize)
-      timed(name, () => readInto(bytes, { library, where, id, name, itemSize, offset: [...offset], count: [...count] }))
+      readInto(bytes, { library, where, id, name, itemSize, offset: [...offset], count: [...count] })
       return { dtype, shape: [...count], data: new dtypes[dtype](bytes.buffer) }
     }
     const zeros = shape.map(() => 0)
@@ -199,7 +199,8 @@ function assemble(
   function values(name: string, expected: string, matches: (metadata: Metadata) => boolean): OutputData[] {
     const { metadata, kind } = dataset(name)
     if (!metadata.shape || !matches(metadata)) throw formatError(where, name, expected, kind)
-    const value = timed(name, () => guarded(library, where, name, () => new H5Dataset(id, `/${name}`).value))
+    const read = () => guarded(library, where, name, () => new H5Dataset(id, `/${name}`).value)
+    const value = metadata.vlen ? timed(name, read) : read()
     return Array.isArray(value) ? value : value === null ? [] : [value]
   }
 
@@ -225,7 +226,7 @@ function assemble(
       const found = values(name, 'references', ({ type, ref_type }) => type === 7 && ref_type === 'object')
       return timed(name, () => found.map(targetOf))
     },
-    attributes: (name) => timed(`${name} attributes`, () => readAttributes(library, where, id, `/${name}`, fileSize)),
+    attributes: (name) => readAttributes(library, where, id, `/${name}`, fileSize),
     close,
   }
 }
@@ -286,14 +287,15 @@ function readAttributes(library: Hdf5Library, where: string, id: bigint, path: s
   const out: Record<string, AttributeValue> = {}
   for (const name of guarded(library, where, `${path} attributes`, () => module.get_attribute_names(id, path))) {
     const field = `${path} attribute ${name}`
-    const { type, size, shape, total_size } = guarded(library, where, field, () =>
+    const { type, size, shape, total_size, vlen } = guarded(library, where, field, () =>
       module.get_attribute_metadata(id, path, name),
     )
     const numeric = type === 0 || (type === 1 && size >= 4)
     if (!shape || !(numeric || type === 3)) continue
     if (!(size * total_size <= fileSize))
       throw formatError(where, field, `at most ${fileSize} bytes`, `[${shape}] of ${size} bytes each`)
-    const value = guarded(library, where, field, () => new Group(id, path).get_attribute(name, false))
+    const read = () => guarded(library, where, field, () => new Group(id, path).get_attribute(name, false))
+    const value = vlen ? withinTime(library, where, field, fileSize, read) : read()
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') out[name] = value
     else if (ArrayBuffer.isView(value)) out[name] = [...(value as Iterable<number>)]
     else if (Array.isArray(value)) out[name] = value.map(String)

@@ -75,8 +75,9 @@ Object.defineProperty(globalThis, Symbol.for('mindeye.hdf5'), { value: slot })
 const timedTask = new Script('globalThis[Symbol.for("mindeye.hdf5")].task()')
 
 /**
- * Runs calls into the library and stops them after a time that grows with the file: 1.5 s, and 1 s more per megabyte, so that only
- * a loop or a disk that does not answer takes as long. Stopping works inside WebAssembly, which `vm` alone can do in one thread.
+ * Runs calls into the library that follow pointers (headers, trees, texts) and stops them after a time that grows with the file: 1.5 s, and 1 s more per megabyte, so that only
+ * a loop or a disk that does not answer takes as long. Stopping works inside WebAssembly, which `vm` alone can do in one
+ * thread; it costs a thread each time, so plain reads of numbers go without.
  */
 export function withinTime<T>(library: Hdf5Library, where: string, field: string, fileSize: number, run: () => T): T {
   const results: T[] = []
