@@ -24,8 +24,8 @@ export interface VoxelFacts {
 export interface ImageFacts {
   /** SHA-1 of the pixels. */
   pixels: string[]
-  /** 64-bit difference hash, as 16 hex digits. */
-  difference: string[]
+  /** 64-bit difference hashes (n, 2). */
+  difference: Uint32Array
   /** 16 x 16 grey thumbnails (n, 256), 0..255. */
   thumbnails: Float32Array
   /** Pictures in which all pixels are equal. */
@@ -78,6 +78,7 @@ async function inBlocks(
     progress({ phase, done: start, total: count })
     await visit(start, Math.min(count, start + rows))
   }
+  if (signal.aborted) throw aborted()
   progress({ phase, done: count, total: count })
 }
 
@@ -150,16 +151,13 @@ function greyGrid(pixels: Uint8Array, image: Study['image'], rows: number, colum
   return out
 }
 
-/** dHash: is each cell of a 8 x 9 grid brighter than its right neighbour? 64 bits as hex. */
-function differenceHash(pixels: Uint8Array, image: Study['image']): string {
+/** dHash: is each cell of a 8 x 9 grid brighter than its right neighbour? The upper and the lower four rows, 32 bits each. */
+function differenceHash(pixels: Uint8Array, image: Study['image']): [number, number] {
   const grid = greyGrid(pixels, image, 8, 9)
-  let hex = ''
-  for (let r = 0; r < 8; r++) {
-    let byte = 0
-    for (let c = 0; c < 8; c++) byte = (byte << 1) | (grid[r * 9 + c] > grid[r * 9 + c + 1] ? 1 : 0)
-    hex += byte.toString(16).padStart(2, '0')
-  }
-  return hex
+  const halves: [number, number] = [0, 0]
+  for (let r = 0; r < 8; r++)
+    for (let c = 0; c < 8; c++) halves[r >> 2] = (halves[r >> 2] << 1) | (grid[r * 9 + c] > grid[r * 9 + c + 1] ? 1 : 0)
+  return halves
 }
 
 /** Mean |difference| of horizontal and of vertical neighbours in the first 64 pictures of a block. */
@@ -186,7 +184,7 @@ async function passImages(study: Study, options: RunOptions, sink: BlockSink): P
   const size = height * width * channels
   const facts: ImageFacts = {
     pixels: [],
-    difference: [],
+    difference: new Uint32Array(n * 2),
     thumbnails: new Float32Array(n * 256),
     blank: 0,
     step: { right: 0, down: 0 },
@@ -198,7 +196,7 @@ async function passImages(study: Study, options: RunOptions, sink: BlockSink): P
     for (let i = start; i < stop; i++) {
       const pixels = block.subarray((i - start) * size, (i - start + 1) * size)
       facts.pixels.push(createHash('sha1').update(pixels).digest('hex'))
-      facts.difference.push(differenceHash(pixels, study.image))
+      facts.difference.set(differenceHash(pixels, study.image), i * 2)
       facts.thumbnails.set(greyGrid(pixels, study.image, 16, 16), i * 256)
       if (pixels.every((p) => p === pixels[0])) facts.blank++
     }

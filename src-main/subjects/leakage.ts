@@ -31,12 +31,10 @@ function sidesOf({ trials, stimuli }: Facts): Sides | null {
   return { train, test, trainStimuli: shownIn(train), testStimuli: shownIn(test) }
 }
 
-function hexDistance(a: string, b: string): number {
+/** Bits in which the 64-bit hashes (n, 2) of two pictures differ. */
+function hashDistance(hashes: Uint32Array, a: number, b: number): number {
   let bits = 0
-  for (let i = 0; i < 16; i += 4) {
-    let x = parseInt(a.slice(i, i + 4), 16) ^ parseInt(b.slice(i, i + 4), 16)
-    for (; x; x &= x - 1) bits++
-  }
+  for (let half = 0; half < 2; half++) for (let x = hashes[a * 2 + half] ^ hashes[b * 2 + half]; x; x &= x - 1) bits++
   return bits
 }
 
@@ -120,7 +118,7 @@ export const leakageRules: Rule[] = [
         for (const train of sides.trainStimuli.keys())
           if (
             pixels[test] !== pixels[train] &&
-            hexDistance(difference[test], difference[train]) <= NEAR_BITS &&
+            hashDistance(difference, test, train) <= NEAR_BITS &&
             correlation(thumbnails, test, train) >= NEAR_CORRELATION
           )
             near.push(`${facts.stimuli.ids[test]} ~ ${facts.stimuli.ids[train]}`)
