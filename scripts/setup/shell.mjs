@@ -102,15 +102,16 @@ const mega = (bytes) => Math.round(bytes / 1e6)
 
 /**
  * Shows how far a download into `dir` has come: one line that is rewritten on a terminal, a line every 5 s elsewhere.
+ * @param {() => string} label
  * @param {() => number} total bytes expected, 0 while unknown
  */
 export function showProgress(label, dir, total) {
   const terminal = process.stderr.isTTY
   const draw = () => {
-    const size = folderSize(dir)
     const all = total()
-    const percent = all ? ` of ${mega(all)} MB (${Math.min(100, Math.floor((100 * size) / all))} %)` : ' MB'
-    const line = `set-up: ${label}: ${mega(size)}${percent}`
+    const size = Math.min(folderSize(dir), all || Infinity) // pip holds files twice while it moves them
+    const percent = all ? ` of ${mega(all)} MB (${Math.floor((100 * size) / all)} %)` : ' MB'
+    const line = `set-up: ${label()}: ${mega(size)}${percent}`
     process.stderr.write(terminal ? `\r${line}  ` : `${line}\n`)
   }
   const timer = setInterval(draw, terminal ? 250 : 5_000)

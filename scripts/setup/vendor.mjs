@@ -21,7 +21,11 @@ export async function fillFromVendor(entry, build, file) {
     mkdirSync(copy)
     for (const name of ['package.json', 'scripts', 'binding', 'binding.gyp'])
       cpSync(join(tfjsNode, name), join(copy, name), { recursive: true })
-    const progress = showProgress('downloading libtensorflow', copy, () => 0)
+    const progress = showProgress(
+      () => 'downloading libtensorflow',
+      copy,
+      () => 0,
+    )
     try {
       // The script ends with code 0 on some failures, so what counts is what it leaves behind.
       await run(process.execPath, ['scripts/install.js', build === 'cuda' ? 'gpu' : 'cpu', 'download'], {

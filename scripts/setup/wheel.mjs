@@ -104,8 +104,13 @@ const wheels = (dir) =>
 const extract = (wheel, dest, rules) => run(findPython(), [unpackScript, 'extract', wheel, dest, ...rules])
 
 async function download(label, dir, requirements) {
-  let total = 0
-  const progress = showProgress(`downloading ${label}`, dir, () => total)
+  const sizes = [] // of the files that pip has begun
+  const count = requirements.length
+  const progress = showProgress(
+    () => `downloading ${label}${count > 1 ? ` (${sizes.length} of ${count})` : ''}`,
+    dir,
+    () => (sizes.length === count ? sizes.reduce((sum, size) => sum + size, 0) : 0),
+  )
   try {
     // pip's own bar is for terminals only; its temporary files are put where we can see them grow.
     await run(
@@ -130,7 +135,7 @@ async function download(label, dir, requirements) {
         env: { TMPDIR: dir },
         onText: (text) => {
           for (const [, size, unit] of text.matchAll(/\(([\d.]+) (kB|MB|GB)\)/g))
-            total += Number(size) * { kB: 1e3, MB: 1e6, GB: 1e9 }[unit]
+            sizes.push(Number(size) * { kB: 1e3, MB: 1e6, GB: 1e9 }[unit])
         },
       },
     )
