@@ -14,8 +14,8 @@ export interface DecodedImage extends Image {
   notes: string[]
 }
 
-/** The expansion budget: more pixels than this (150 MB of RGB) are refused from the header alone. */
-export const maxPixels = 50_000_000
+/** The expansion budget: more pixels than this (75 MB of RGB, a second to decode at worst) are refused from the header alone. */
+export const maxPixels = 25_000_000
 
 // Decoded operations are never asked for twice here, so libvips' cache would only hold memory.
 sharp.cache(false)

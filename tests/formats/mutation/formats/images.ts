@@ -63,7 +63,7 @@ function structure(bytes: Uint8Array, random: Random, seed: number): Uint8Array 
 
 /**
  * libvips is native code: a crash in it could not be caught, so files of unknown origin are decoded in a process that can be killed,
- * as here. The stated budget is one of pixels, 50 million whatever the file's size.
+ * as here. The stated budget is one of pixels, 25 million whatever the file's size.
  */
 const images: MutationFormat = {
   name: 'images',
