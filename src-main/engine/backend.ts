@@ -59,7 +59,7 @@ function loadTensorFlow(): BackendInfo {
   process.env.TF_DETERMINISTIC_OPS ??= '1'
   // Otherwise the first process takes the whole memory of the graphics card and the next one finds none.
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true'
-  restoreRemovedUtilFunctions()
+  replaceOldUtilFunctions()
   require('@tensorflow/tfjs-node-gpu')
   if (tf.getBackend() !== 'tensorflow') throw new Error('tfjs-node-gpu is bound to another copy of tfjs-core')
   const backend = tf.backend() as tf.KernelBackend & { isUsingGpuDevice: boolean; binding: Binding }
@@ -92,11 +92,14 @@ async function loadPlain(reason: string): Promise<BackendInfo> {
   }
 }
 
-/** tfjs-node 4.22 calls two functions that Node 23 removed; tensorflow/tfjs#8425 mends it and is not released. */
-function restoreRemovedUtilFunctions(): void {
-  const removed = util as { isNullOrUndefined?: (x: unknown) => boolean; isArray?: (x: unknown) => boolean }
-  removed.isNullOrUndefined ??= (x) => x === null || x === undefined
-  removed.isArray ??= (x) => Array.isArray(x)
+/**
+ * tfjs-node 4.22 calls two functions of `util` that Node 23 removed or, where it kept them, reports as deprecated on stderr;
+ * tensorflow/tfjs#8425 mends it and is not released.
+ */
+function replaceOldUtilFunctions(): void {
+  const old = util as { isNullOrUndefined?: (x: unknown) => boolean; isArray?: (x: unknown) => boolean }
+  old.isNullOrUndefined = (x) => x === null || x === undefined
+  old.isArray = (x) => Array.isArray(x)
 }
 
 function cpuName(): string {
