@@ -235,6 +235,8 @@ function formatOf(source: ByteSource): FileFormat {
 export function toFloat32(array: NdArray): Float32Array {
   const { data, dtype } = array
   if (data instanceof Float32Array) return data
+  if (!(data instanceof BigInt64Array || data instanceof BigUint64Array) && dtype !== 'bfloat16')
+    return new Float32Array(data)
   const out = new Float32Array(data.length)
   if (dtype === 'bfloat16') {
     const bits = new Uint32Array(out.buffer)

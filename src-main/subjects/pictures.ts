@@ -86,6 +86,8 @@ export function arrayPictures(entries: readonly ArrayEntry[], order: PixelOrder,
   const count = entries.reduce((n, entry) => n + entry.shape[0], 0)
 
   const factor = unit ? 255 : 1
+  // Bytes in the order that we keep, as NSD's pictures are, need no second look.
+  const asStored = !unit && axes.down === width * channels && axes.right === channels
   function readPicture(values: Float32Array, from: number, out: Uint8Array): void {
     let at = 0
     for (let y = 0; y < height; y++)
@@ -109,9 +111,17 @@ export function arrayPictures(entries: readonly ArrayEntry[], order: PixelOrder,
         for (const entry of entries) {
           const [start, stop] = [Math.max(first, offset), Math.min(first + n, offset + entry.shape[0])]
           if (start < stop) {
-            const data = toFloat32(entry.readRows(start - offset, stop - offset))
-            for (let i = start; i < stop; i++)
-              readPicture(data, (i - start) * size, out.subarray((at + i - first) * size, (at + i - first + 1) * size))
+            const stored = entry.readRows(start - offset, stop - offset)
+            if (asStored && stored.data instanceof Uint8Array) out.set(stored.data, (at + start - first) * size)
+            else {
+              const values = toFloat32(stored)
+              for (let i = start; i < stop; i++)
+                readPicture(
+                  values,
+                  (i - start) * size,
+                  out.subarray((at + i - first) * size, (at + i - first + 1) * size),
+                )
+            }
           }
           offset += entry.shape[0]
         }

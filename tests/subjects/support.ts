@@ -1,15 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { RunOptions } from '../../src-main/base/progress.ts'
 import type { DType, NdArray } from '../../src-main/formats/array.ts'
 import { dtypes } from '../../src-main/formats/array.ts'
+import { encodePng } from '../../src-main/formats/images.ts'
 import { encodeMatlab5, type MatlabInput } from '../../src-main/formats/matlab5.ts'
 import { Random } from '../../src-main/nn/random.ts'
 import type { Check } from '../../src-main/subjects/checks.ts'
+import { importPaths } from '../../src-main/subjects/importer.ts'
+import { parseMapping } from '../../src-main/subjects/mapping.ts'
 import type { Study } from '../../src-main/subjects/study.ts'
-import type { TrialTable } from '../../src-main/subjects/subject.ts'
+import { openSubject, type Subject, type SubjectManifest, type TrialTable } from '../../src-main/subjects/subject.ts'
 import { emptyTrials } from '../../src-main/subjects/tables.ts'
 
 /** A folder that is gone after the test. */
@@ -110,7 +113,7 @@ export function trialTable(lists: {
 /** A healthy study in memory: 8 images shown twice in train (sessions 1 and 2), 4 others twice in test, 6 voxels. */
 export function healthyStudy(): Study & { voxels: Float32Array; pixels: Uint8Array } {
   const side = 16
-  const stimulus = [...Array(2)].flatMap(() => [0, 1, 2, 3, 4, 5, 6, 7]).concat([8, 9, 10, 11])
+  const stimulus = [0, 1].flatMap(() => [0, 1, 2, 3, 4, 5, 6, 7]).concat([8, 9, 10, 11])
   const trials = trialTable({
     stimulus,
     part: stimulus.map((s) => (s < 8 ? 0 : 1)),
@@ -137,3 +140,39 @@ export function healthyStudy(): Study & { voxels: Float32Array; pixels: Uint8Arr
   }
   return study
 }
+
+/** A colour picture that differs by `seed`: side x side x 3, row by row. */
+export const colours = (seed: number, side = 8): Uint8Array =>
+  Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * 7 + seed * 41 + (i % 3) * 50) % 256)
+
+export const png = (pixels: Uint8Array, side = 8) => encodePng({ data: pixels, width: side, height: side, channels: 3 })
+
+export function put(path: string, bytes: Uint8Array | string): string {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, bytes)
+  return path
+}
+
+/** Imports and opens; throws when a check forbids it. */
+export async function load(
+  paths: string[],
+  map: string[] = [],
+): Promise<{ subject: Subject; manifest: SubjectManifest; dir: string }> {
+  const dir = join(temporaryFolder(), 'subject')
+  const { manifest, checks } = await importPaths(paths, { map: parseMapping(map) }, dir, quietly())
+  if (!manifest)
+    throw new Error(
+      checks
+        .filter((c) => !c.ok && c.level === 'error')
+        .map((c) => `${c.code}: ${c.found}`)
+        .join(),
+    )
+  return { manifest, dir, subject: await openSubject(dir) }
+}
+
+export const rowsOf = (subject: Subject) => {
+  const { voxelCount, trialCount } = subject.manifest
+  const all = subject.readVoxels([...Array(trialCount).keys()])
+  return Array.from({ length: trialCount }, (_, t) => [...all.subarray(t * voxelCount, (t + 1) * voxelCount)])
+}
+export const pixelsOf = (subject: Subject, stimulus: number) => [...subject.readImages([stimulus]).data]
