@@ -1,3 +1,4 @@
+import { getDotPath } from 'valibot'
 import { MindEyeError } from '../base/errors.ts'
 import { parseTraining, trainingFields } from './fields.ts'
 import type { TrainingConfig, TrainingOptions } from './fields.ts'
@@ -106,7 +107,7 @@ export function presetConfig(id: string, overrides: Record<string, string> = {})
   const parsed = parseTraining({ ...preset.options, ...given })
   if (!parsed.success) {
     const issue = parsed.issues[0]
-    const name = String(issue.path?.[0].key ?? '')
+    const name = getDotPath(issue) ?? ''
     const known = Object.keys(trainingFields)
     throw new MindEyeError({
       kind: 'input',
