@@ -2,16 +2,24 @@ import * as v from 'valibot'
 import type { Score } from '../evaluation/retrievalScores.ts'
 import { scoreRetrieval } from '../evaluation/retrievalScores.ts'
 import { Random } from '../nn/random.ts'
-import type { Direction } from '../retrieval/pools.ts'
+import type { Direction, TrialSimilarity } from '../retrieval/pools.ts'
 import { defineAction } from './action.ts'
+import { finishedRun } from './finishedRun.ts'
+import { formatTable } from './table.ts'
 import { runConfig } from './train.ts'
 
-const directions: readonly Direction[] = ['image', 'brain']
+export const directions: readonly Direction[] = ['image', 'brain']
+
+/** What is asked, for people. */
+export const questions: Record<Direction, string> = {
+  image: 'given the brain, find the image',
+  brain: 'given the image, find the brain pattern',
+}
 
 /** Pools averaged over when `--pool` is smaller than the test set, as in the paper. */
 const POOL_DRAWS = 30
 
-type TopScores = Record<`top${number}`, Score>
+export type TopScores = Record<`top${number}`, Score>
 
 export interface Evaluation {
   run: string
@@ -20,6 +28,21 @@ export interface Evaluation {
   trials: number
   pool: number
   retrieval: Record<Direction, TopScores>
+}
+
+/** Scores in both directions within each of `ks`; a `pool` smaller than the test set is drawn 30 times. */
+export function scoreRun(
+  similarity: TrialSimilarity,
+  ks: readonly number[],
+  seed: number,
+  pool?: number,
+): Record<Direction, TopScores> {
+  const drawn = pool === undefined ? undefined : { size: pool, draws: POOL_DRAWS }
+  const scores = directions.map((direction) => {
+    const { top } = scoreRetrieval(similarity, direction, ks, new Random(seed).split(direction), drawn)
+    return [direction, Object.fromEntries([...top].map(([k, score]) => [`top${k}`, score]))] as const
+  })
+  return Object.fromEntries(scores) as Record<Direction, TopScores>
 }
 
 export const evaluateAction = defineAction({
@@ -31,7 +54,7 @@ export const evaluateAction = defineAction({
     top: v.optional(
       v.pipe(
         v.string(),
-        v.regex(/^\d+(,\d+)*$/, 'expected whole numbers, e.g. 1,3'),
+        v.regex(/^[1-9]\d*(,[1-9]\d*)*$/, 'expected whole numbers, e.g. 1,3'),
         v.description('within how many of the best the right one must be, e.g. 1,3'),
       ),
       '1,3',
@@ -48,34 +71,38 @@ export const evaluateAction = defineAction({
   }),
   async run(ctx, input, { signal }): Promise<Evaluation> {
     const workspace = await ctx.workspace(input.workspace)
-    const run = workspace.runs.get(input.run)
+    const run = finishedRun(workspace, input.run)
     const similarity = await ctx.engine().call('similarity', { runFolder: workspace.runs.folderOf(run.id) }, { signal })
-    const ks = input.top.split(',').map(Number)
-    const pool = input.pool === undefined ? undefined : { size: input.pool, draws: POOL_DRAWS }
-    const scores = directions.map((direction) => {
-      const { top } = scoreRetrieval(similarity, direction, ks, new Random(input.seed).split(direction), pool)
-      return [direction, Object.fromEntries([...top].map(([k, score]) => [`top${k}`, score]))] as const
-    })
     return {
       run: run.id,
       split: runConfig(run).split,
       trials: similarity.trials,
       pool: input.pool ?? similarity.images,
-      retrieval: Object.fromEntries(scores) as Record<Direction, TopScores>,
+      retrieval: scoreRun(similarity, input.top.split(',').map(Number), input.seed, input.pool),
     }
   },
   format: (result) => {
-    const percent = (x: number) => `${(100 * x).toFixed(1)} %`.padStart(8)
-    const lines = directions.flatMap((direction) =>
-      Object.entries(result.retrieval[direction]).map(
-        ([top, { mean, ci95, n, chance }]) =>
-          `${direction.padEnd(9)} ${top.replace('top', 'top-').padEnd(7)} ${percent(mean)}   [${percent(ci95[0])}, ${percent(ci95[1])}]  ${percent(chance)}   ${n}`,
-      ),
+    const rows = directions.flatMap((direction) =>
+      Object.entries(result.retrieval[direction]).map(([top, { mean, ci95, n, chance }]) => [
+        questions[direction],
+        top.replace('top', 'top-'),
+        percent(mean),
+        interval(ci95),
+        percent(chance),
+        `${n}`,
+      ]),
     )
     return [
       `${result.run} · split ${result.split} · ${result.trials} held-out patterns · pool of ${result.pool} distinct images`,
-      `retrieve  within      score   95 % interval            chance   n`,
-      ...lines,
+      '',
+      formatTable(['RETRIEVAL', 'WITHIN', 'SCORE', '95 % INTERVAL', 'CHANCE', 'N'], rows),
     ].join('\n')
   },
 })
+
+/** `12.3 %`. */
+export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+
+/** `[6.0, 18.2] %`, the numbers aligned under each other. */
+export const interval = ([low, high]: readonly [number, number]): string =>
+  `[${[low, high].map((x) => (100 * x).toFixed(1).padStart(5)).join(', ')}] %`

@@ -1,19 +1,21 @@
 import type { Action } from './action.ts'
 import { doctor } from './doctor.ts'
+import { evaluateAction } from './evaluate.ts'
 import { importAction } from './import.ts'
 import { inspect } from './inspect.ts'
-import { evaluateAction } from './evaluate.ts'
+import { retrieveAction } from './retrieve.ts'
 import { runs } from './runs.ts'
-import { trainAction } from './train.ts'
 import { simulateAction } from './simulate.ts'
+import { trainAction } from './train.ts'
 
 /** Everything a researcher can do, in the order of the help page. The CLI and the API are derived from this list. */
 export const actions: readonly Action[] = [
   doctor,
+  simulateAction,
   inspect,
   importAction,
-  simulateAction,
   trainAction,
   evaluateAction,
+  retrieveAction,
   runs,
 ]

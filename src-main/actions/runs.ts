@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import type { Json, RunRecord, Workspace } from '../workspace/index.ts'
 import { isResumable } from '../workspace/records.ts'
 import { defineAction } from './action.ts'
+import { quote } from './finishedRun.ts'
 import { formatTable } from './table.ts'
 
 interface ListedRun extends RunRecord {
@@ -82,8 +83,4 @@ function flatten(name: string, value: Json): string[][] {
 /** `2026-11-23 17:42`. */
 function localTime(iso: string): string {
   return new Date(iso).toLocaleString('sv-SE').slice(0, 16)
-}
-
-function quote(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
 }

@@ -28,6 +28,8 @@ export interface RetrievalTask {
   /** (queries, candidates) in C order. */
   values: Float32Array
   own: Int32Array
+  /** Column of the image that each candidate is, or is the pattern of, (candidates). */
+  image: Int32Array
 }
 
 /** Where the right candidate stands: how many are more similar, how many are equally similar (itself not counted). */
@@ -43,7 +45,15 @@ const TIE = 1e-6
 export function retrievalTask(similarity: TrialSimilarity, direction: Direction): RetrievalTask {
   checkOwnImages(similarity)
   const { trials, images, values, ownImage } = similarity
-  if (direction === 'image') return { direction, queries: trials, candidates: images, values, own: ownImage }
+  if (direction === 'image')
+    return {
+      direction,
+      queries: trials,
+      candidates: images,
+      values,
+      own: ownImage,
+      image: Int32Array.from({ length: images }, (_, i) => i),
+    }
 
   const seen = [...new Set(ownImage)].sort((a, b) => a - b)
   const candidateOf = new Map(seen.map((image, candidate) => [image, candidate]))
@@ -61,6 +71,7 @@ export function retrievalTask(similarity: TrialSimilarity, direction: Direction)
     candidates: n,
     values: Float32Array.from(sums, (sum, i) => sum / repeats[i % n]),
     own: Int32Array.from({ length: n }, (_, i) => i),
+    image: Int32Array.from(seen),
   }
 }
 
@@ -112,15 +123,20 @@ export function expectedRank({ above, tied }: Rank): number {
   return 1 + above + tied / 2
 }
 
+/** Throws an input error for a size that no pool of distinct candidates can have. */
+export function checkPoolSize(candidates: number, size: number): void {
+  if (Number.isInteger(size) && size >= 1 && size <= candidates) return
+  throw new MindEyeError({
+    kind: 'input',
+    where: 'pool',
+    expected: `a whole number from 1 to the ${candidates} distinct test images`,
+    found: `${size}`,
+    fix: 'Choose a smaller pool, or leave it out to use all test images.',
+  })
+}
+
 /** `draws` seeded pools of `size` distinct candidates each, without replacement within a pool. */
 export function drawPools(candidates: number, size: number, draws: number, random: Random): Int32Array[] {
-  if (!Number.isInteger(size) || size < 1 || size > candidates)
-    throw new MindEyeError({
-      kind: 'input',
-      where: 'pool',
-      expected: `a whole number from 1 to the ${candidates} distinct test images`,
-      found: `${size}`,
-      fix: 'Choose a smaller pool, or leave it out to use all test images.',
-    })
+  checkPoolSize(candidates, size)
   return Array.from({ length: draws }, () => random.permutation(candidates).slice(0, size))
 }
