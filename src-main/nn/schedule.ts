@@ -23,7 +23,7 @@ export function oneCycle(options: OneCycleOptions): (step: number) => { lr: numb
   const last = first / finalDivFactor
   const top = pctStart * totalSteps - 1
   return (step) => {
-    if (step <= top) {
+    if (step < top) {
       const pct = step / top
       return { lr: cosine(first, maxLr, pct), beta1: cosine(maxMomentum, baseMomentum, pct) }
     }

@@ -11,8 +11,7 @@ import { makeFolds } from '../subjects/splits.ts'
 import type { Fold } from '../subjects/splits.ts'
 import { openSubject } from '../subjects/subject.ts'
 import type { Subject } from '../subjects/subject.ts'
-import type { Decoder } from './decoder.ts'
-import { networkConfig, networkDecoder, ridgeDecoder, saveRidge } from './decoder.ts'
+import { loadDecoder, networkConfig, saveRidge } from './decoder.ts'
 import type { Items } from './examples.ts'
 import { averagedVoxels, checkItems, fitScaling, groupItems, scaledVoxels } from './examples.ts'
 import type { TrainingConfig } from './fields.ts'
@@ -108,7 +107,6 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<num
   encoder.dispose()
 
   const { voxelCount } = subject.manifest
-  let decoder: Decoder
   let parameters: number
   if (config.method === 'ridge') {
     options.progress({ phase: 'fit ridge regression', done: 0, total: 1 })
@@ -116,17 +114,20 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<num
     const groups = ridgeGroups(items, random)
     const model = fitRidge(inputs, { count: items.count, width: encoder.width, data: targets }, groups)
     saveRidge(files.model, model)
-    decoder = ridgeDecoder(model)
     parameters = model.weights.length + model.intercept.length
   } else {
     const voxels = scaledVoxels(subject, scaling, items.trial)
-    const data = { items: items.count, repeats: items.repeats, voxelCount, voxels, targets }
-    const trained = await trainNetwork(context, data, options)
-    saveModel(files.model, trained.parameters)
-    decoder = networkDecoder(trained.model, trained.parameters)
-    parameters = trained.parameters.count
+    const trained = await trainNetwork(
+      context,
+      { items: items.count, repeats: items.repeats, voxelCount, voxels, targets },
+      options,
+    )
+    saveModel(files.model, trained)
+    parameters = trained.count
+    trained.dispose()
   }
 
+  const decoder = loadDecoder(files.model, config, voxelCount)
   const test = groupItems(subject.trials, fold.test, config.items)
   const brain = decoder.predict(averagedVoxels(subject, scaling, test))
   const trial = Int32Array.from({ length: test.count }, (_, i) => test.trial[i * test.repeats])
@@ -158,12 +159,15 @@ async function fitEncoder(
   options: RunOptions,
 ): Promise<StudyEncoder> {
   const { encoder: path } = foldFiles(folder)
-  const encoder = new StudyEncoder(images.side, images.channels, config.width)
-  if (existsSync(path)) encoder.load(path)
-  else {
-    await encoder.fit(images, config, random.split('encoder'), options)
-    encoder.save(path)
+  if (!existsSync(path)) {
+    const fitted = new StudyEncoder(images.side, images.channels, config.width)
+    await fitted.fit(images, config, random.split('encoder'), options)
+    fitted.save(path)
+    fitted.dispose()
   }
+  // Always as saved: folding the decay into the weights rounds them, and a resumed run has only the file.
+  const encoder = new StudyEncoder(images.side, images.channels, config.width)
+  encoder.load(path)
   return encoder
 }
 
@@ -171,7 +175,7 @@ async function trainNetwork(
   { folder, runFolder, index, config, random, warnings }: FoldContext,
   data: TrainingData,
   { signal, progress }: RunOptions,
-): Promise<{ model: BrainNetwork; parameters: Parameters }> {
+): Promise<Parameters> {
   const files = foldFiles(folder)
   const parameters = new Parameters()
   const model = new BrainNetwork(parameters, networkConfig(config, data.voxelCount))
@@ -205,7 +209,7 @@ async function trainNetwork(
     signal.throwIfAborted()
   })
   metrics.flush()
-  return { model, parameters }
+  return parameters
 }
 
 /** Fills the parameters from the newest readable checkpoint, else from the seed; returns the steps done. */

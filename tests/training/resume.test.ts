@@ -1,0 +1,163 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { EngineMethods } from '../../src-main/actions/methods.ts'
+import { isTemporary } from '../../src-main/base/files.ts'
+import type { Channel } from '../../src-main/engine/channel.ts'
+import { openChannel } from '../../src-main/engine/channel.ts'
+import { Random } from '../../src-main/nn/random.ts'
+import { importPaths } from '../../src-main/subjects/importer.ts'
+import { presetConfig } from '../../src-main/training/presets.ts'
+import type { TrainingJob } from '../../src-main/training/run.ts'
+import { figures, quietly, writeSmallStudy } from '../subjects/support.ts'
+
+const RANDOM_KILLS = 15
+const KILLS_DURING_WRITE = 5
+
+const home = mkdtempSync(join(tmpdir(), 'mindeye-resume-'))
+const subjectFolder = join(home, 'subject')
+// Dropout and MixCo are on; a checkpoint at the end of every epoch.
+const config = presetConfig('small-study', {
+  epochs: '12',
+  hidden: '192',
+  encoderSteps: '10',
+  checkpointSeconds: '0',
+  batchSize: '8',
+})
+
+const engines: Channel<EngineMethods>[] = []
+const startEngine = (): Channel<EngineMethods> => {
+  const engine = openChannel<EngineMethods>({ name: 'engine', entry: resolve('src-main/hosts/engine.ts') })
+  engines.push(engine)
+  return engine
+}
+
+function newRun(name: string): TrainingJob {
+  const runFolder = join(home, name)
+  mkdirSync(runFolder)
+  return { runFolder, subjectFolder, config, split: 'shipped', seed: 3 }
+}
+
+const fold = ({ runFolder }: TrainingJob) => join(runFolder, 'folds', '0')
+const names = (folder: string): string[] => {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return [] // not made yet
+  }
+}
+const result = (job: TrainingJob) => ({
+  weights: readFileSync(join(fold(job), 'model.safetensors')),
+  embeddings: readFileSync(join(fold(job), 'test.safetensors')),
+  losses: readFileSync(join(job.runFolder, 'metrics.jsonl'), 'utf8'),
+})
+const isWritingCheckpoint = (job: TrainingJob) =>
+  names(fold(job)).some((name) => isTemporary(name) && name.includes('checkpoint'))
+
+let reference: ReturnType<typeof result>
+let referenceMs = 0
+
+beforeAll(async () => {
+  const shown = (count: number) => Array.from({ length: count }, (_, i) => i % 12)
+  const { path } = writeSmallStudy(home, {
+    train: shown(40),
+    test: shown(6),
+    V: 300,
+    side: 12,
+    figures: figures(12, 12),
+  })
+  await importPaths([path], { id: 's', map: {} }, subjectFolder, quietly())
+  const engine = startEngine()
+  const job = newRun('reference')
+  await engine.call('backend', {})
+  const started = performance.now()
+  await engine.call('train', job)
+  referenceMs = performance.now() - started
+  reference = result(job)
+  await engine.close()
+}, 120_000)
+
+afterAll(async () => {
+  await Promise.all(engines.map((engine) => engine.close()))
+  rmSync(home, { recursive: true, force: true })
+})
+
+/** Trains until `when` resolves, kills the engine with SIGKILL, and returns what it left in the fold's folder. */
+async function trainAndKill(job: TrainingJob, when: () => Promise<void>): Promise<string[]> {
+  const engine = startEngine()
+  await engine.call('backend', {})
+  const training = engine.call('train', job).then(
+    () => 'finished',
+    () => 'killed',
+  )
+  await Promise.race([when(), training])
+  process.kill(engine.pid!, 'SIGKILL')
+  await engine.exited
+  await training
+  return names(fold(job))
+}
+
+async function expectSameAfterResume(job: TrainingJob): Promise<void> {
+  const engine = startEngine()
+  await engine.call('train', job)
+  await engine.close()
+  const resumed = result(job)
+  expect(resumed.weights.equals(reference.weights), 'final weights').toBe(true)
+  expect(resumed.embeddings.equals(reference.embeddings), 'embeddings of the held-out trials').toBe(true)
+  expect(resumed.losses, 'loss curve').toBe(reference.losses)
+}
+
+describe('kill -9 and resume', () => {
+  const random = new Random(20261123)
+  it.each(Array.from({ length: RANDOM_KILLS }, (_, i) => i))(
+    'at a random moment (%d)',
+    async (i) => {
+      const job = newRun(`random-${i}`)
+      await trainAndKill(job, () => setTimeout(random.uniform() * referenceMs))
+      await expectSameAfterResume(job)
+    },
+    120_000,
+  )
+
+  it.each(Array.from({ length: KILLS_DURING_WRITE }, (_, i) => i))(
+    'while a checkpoint is written (%d)',
+    async (i) => {
+      // A kill can come just after the rename; such an attempt proves nothing and is made again.
+      for (let attempt = 0; attempt < 10; attempt++) {
+        const job = newRun(`write-${i}-${attempt}`)
+        const first = random.uniform() * referenceMs
+        const left = await trainAndKill(job, async () => {
+          await setTimeout(first)
+          while (!isWritingCheckpoint(job)) await setImmediate()
+        })
+        if (!left.some((name) => isTemporary(name) && name.includes('checkpoint'))) continue
+        await expectSameAfterResume(job)
+        expect(names(fold(job)).filter(isTemporary), 'what the killed process left').toEqual([])
+        return
+      }
+      expect.fail('no kill hit a write in 10 attempts')
+    },
+    300_000,
+  )
+
+  it('goes on from the older checkpoint when the newest is damaged, and says so', async () => {
+    const job = newRun('damaged')
+    const isSaved = () => names(fold(job)).filter((name) => /^checkpoint-\d+/.test(name)).length === 2
+    await trainAndKill(job, async () => {
+      while (!isSaved()) await setTimeout(1)
+    })
+    const newest = names(fold(job))
+      .filter((name) => /^checkpoint-\d+/.test(name))
+      .sort()
+      .at(-1)!
+    truncateSync(join(fold(job), newest), 1000)
+    const engine = startEngine()
+    const { warnings } = await engine.call('train', job)
+    await engine.close()
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toContain(newest)
+    expect(result(job).weights.equals(reference.weights)).toBe(true)
+  }, 120_000)
+})
