@@ -151,10 +151,14 @@ function highest(entries: readonly ArrayEntry[], size: number, where: string): n
 
 const LONGEST_SIDE = 512
 
-/** Pictures held as PNG, JPEG … bytes. All get the size of the first (at most 512 pixels a side): others are cropped around their centre to its shape and resized; `resized()` counts them so far. */
+/**
+ * Pictures held as PNG, JPEG … bytes. All get one size, that of the first (at most 512 pixels a side) unless another is asked
+ * for: others are cropped around their centre to its shape and resized; `resized()` counts them so far.
+ */
 export async function encodedPictures(
   count: number,
   bytesOf: (index: number) => { bytes: Uint8Array; name: string },
+  size?: { height: number; width: number },
 ): Promise<Pictures & { resized(): number }> {
   const decode = async (index: number): Promise<Image> => {
     const { bytes, name } = bytesOf(index)
@@ -162,8 +166,8 @@ export async function encodedPictures(
   }
   const first = await decode(0)
   const shrink = Math.min(1, LONGEST_SIDE / Math.max(first.height, first.width))
-  const height = Math.round(first.height * shrink)
-  const width = Math.round(first.width * shrink)
+  const height = size?.height ?? Math.round(first.height * shrink)
+  const width = size?.width ?? Math.round(first.width * shrink)
   const image: ImageShape = { height, width, channels: 3 }
   const resized = new Set<number>()
   return {
@@ -187,8 +191,11 @@ export async function encodedPictures(
 }
 
 /** Pictures in files of their own. */
-export function filePictures(files: readonly SourceFile[]): ReturnType<typeof encodedPictures> {
-  return encodedPictures(files.length, (i) => ({ bytes: readFileSync(files[i].path), name: files[i].name }))
+export function filePictures(
+  files: readonly SourceFile[],
+  size?: { height: number; width: number },
+): ReturnType<typeof encodedPictures> {
+  return encodedPictures(files.length, (i) => ({ bytes: readFileSync(files[i].path), name: files[i].name }), size)
 }
 
 /** Finds an image file by the end of its path, its name, or its name without extension; the first candidate that fits wins. */

@@ -94,7 +94,12 @@ export function readManifest(dir: string): SubjectManifest {
       found: 'none',
       fix: 'Import it with `mindeye import`.',
     })
-  const manifest = JSON.parse(readFileSync(path, 'utf8')) as SubjectManifest
+  let manifest: SubjectManifest
+  try {
+    manifest = JSON.parse(readFileSync(path, 'utf8')) as SubjectManifest
+  } catch (error) {
+    throw formatError(path, 'manifest', 'JSON', (error as Error).message, 'The file is damaged: import the data again.')
+  }
   if (manifest.version !== 1)
     throw formatError(
       path,

@@ -5,6 +5,8 @@ import type { NdArray } from '../../src-main/formats/array.ts'
 import { encodeNifti } from '../../src-main/formats/nifti.ts'
 import { encodeNpy } from '../../src-main/formats/npy.ts'
 import { encodeSafetensors } from '../../src-main/formats/safetensors.ts'
+import { createTar } from '../../src-main/formats/tar.ts'
+import { openNewTrials } from '../../src-main/subjects/newTrials.ts'
 import { recognisePaths } from '../../src-main/subjects/importer.ts'
 import { readSubjectArray } from '../../src-main/subjects/subject.ts'
 import { array, check, colours, figures, load, pixelsOf, png, put, rowsOf, temporaryFolder } from './support.ts'
@@ -255,4 +257,40 @@ it('unknown files are described, so that they can be mapped', async () => {
     /found x.npy:x float64 \[5,4\]\. Name its arrays: --map/,
   )
   await expect(recognisePaths([join(folder, 'none')], { map: {} })).rejects.toThrow(/found nothing at this path/)
+})
+
+describe('new trials to decode', () => {
+  const x = array('float64', [3, 4], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+
+  it('the only matrix with the voxels of the decoder, or the one mapped', async () => {
+    const folder = temporaryFolder()
+    put(join(folder, 'new.npy'), encodeNpy(x))
+    put(join(folder, 'other.npy'), encodeNpy(array('float64', [4, 3], [...x.data].map(Number))))
+    const trials = await openNewTrials([folder], {}, 4)
+    expect(trials).toMatchObject({ count: 3, source: 'new of new.npy' })
+    expect([...(await trials.read(1, 3))]).toEqual([5, 6, 7, 8, 9, 10, 11, 12])
+    trials.close()
+    put(join(folder, 'more.npy'), encodeNpy(x))
+    await expect(openNewTrials([folder], {}, 4)).rejects.toThrow(/found more \[3,4\], new \[3,4\]\. Say which/)
+    const chosen = await openNewTrials([folder], { voxels: 'more' }, 4)
+    expect(chosen.source).toBe('more of more.npy')
+    chosen.close()
+    await expect(openNewTrials([folder], { voxels: 'other' }, 4)).rejects.toThrow(/\(trials, 4\).* found other \[4,3\]/)
+  })
+
+  it('all trials of a dataset in a known layout, if its voxels are the decoder’s', async () => {
+    const folder = temporaryFolder()
+    const path = join(folder, 'some.tar')
+    const tar = createTar(path)
+    await tar.add('a.png', await png(colours(1)))
+    await tar.add('a.nsdgeneral.npy', encodeNpy(x))
+    await tar.close()
+    const trials = await openNewTrials([path], {}, 4)
+    expect(trials.count).toBe(3)
+    expect([...(await trials.read(0, 1))]).toEqual([1, 2, 3, 4])
+    trials.close()
+    await expect(openNewTrials([path], {}, 5)).rejects.toThrow(
+      /expected 5 voxels, as the decoder was trained on, found 4 voxels/,
+    )
+  })
 })

@@ -36,7 +36,13 @@ describe('MindEye webdataset', () => {
     await write(folder, 'train', [{ id: 40, rows: [row(1), row(2), row(3)], unique: 3 }])
     await write(folder, 'val', [{ id: 7, rows: [row(4), row(5), row(4)], unique: 2 }])
     await write(folder, 'test', [{ id: 19, rows: [row(6), row(6), row(6)], unique: 1 }])
+    put(join(folder, 'webdataset_avg_split', 'metadata_subj01.json'), '{"totals": {"train": 1, "val": 2, "test": 1}}')
     const { subject, manifest } = await load([folder])
+    expect(check(manifest.checks, 'webdataset.totals')).toMatchObject({
+      ok: false,
+      expected: '1 train, 2 val, 1 test',
+      found: '1 train, 1 val, 1 test',
+    })
     expect(manifest).toMatchObject({ id: 'subj01', layout: 'mindeye-webdataset', trialCount: 6, voxelCount: 3 })
     expect(check(manifest.checks, 'webdataset.repeats').found).toBe(
       '6 distinct trials in 3 samples, 3 copied rows left out',
@@ -56,6 +62,13 @@ describe('MindEye webdataset', () => {
       ['7', 0, 5],
     ])
     expect(pixelsOf(subject, subject.stimuli.ids.indexOf('19'))).toEqual([...colours(19)])
+  })
+
+  it('a damaged metadata file is named', async () => {
+    const folder = temporaryFolder()
+    await write(folder, 'train', [{ id: 1, rows: [row(1), row(2)], unique: 2 }])
+    put(join(folder, 'metadata_subj01.json'), '{"totals": 3}')
+    await expect(load([folder])).rejects.toThrow(/metadata_subj01\.json, totals: expected JSON with a count per part/)
   })
 
   it('single tars are recognised, too, and a picture of another size is cropped and resized', async () => {

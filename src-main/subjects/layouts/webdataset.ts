@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
+import * as v from 'valibot'
 import { formatError, MindEyeError } from '../../base/errors.ts'
 import type { ArrayEntry } from '../../formats/array.ts'
-import { toFloat32 } from '../inventory.ts'
+import type { Check } from '../checks.ts'
+import { type Inventory, toFloat32 } from '../inventory.ts'
 import { encodedPictures } from '../pictures.ts'
 import { arrayOf, findSamples, partOf, type Sample } from '../samples.ts'
 import type { Layout, Mapping, Study } from '../study.ts'
@@ -10,14 +13,20 @@ import { volumeOf } from './volumeMasks.ts'
 
 const BETAS = 'nsdgeneral.npy'
 
-/** 0 train, 1 test, -1 unknown: MindEye trains on its small `val` shard too. */
-function partOfPath(path: string): number {
+const metadata = v.pipe(v.string(), v.parseJson(), v.object({ totals: v.record(v.string(), v.number()) }))
+
+function partName(path: string): string | undefined {
   const words = path
     .toLowerCase()
     .split(/[/\\_.-]+/)
     .reverse()
-  const word = words.find((w) => w === 'train' || w === 'val' || w === 'test')
-  return word === undefined ? -1 : word === 'test' ? 1 : 0
+  return words.find((word) => word === 'train' || word === 'val' || word === 'test')
+}
+
+/** 0 train, 1 test, -1 unknown: MindEye trains on its small `val` shard too. */
+function partOfPath(path: string): number {
+  const name = partName(path)
+  return name === undefined ? -1 : name === 'test' ? 1 : 0
 }
 
 function ofOneSubject(samples: Sample[], map: Mapping, where: string): Sample[] {
@@ -32,6 +41,35 @@ function ofOneSubject(samples: Sample[], map: Mapping, where: string): Sample[] 
     found: `subjects ${[...numbers].join(', ')}`,
     fix: 'Import one subject at a time: --map subject=1.',
   })
+}
+
+/** Samples found beside those that `metadata_subj0S.json` promises; nothing where there is no such file. */
+function totalsCheck(inventory: Inventory, samples: Sample[], subject: number | undefined): Check[] {
+  const file = inventory.files.find(({ name }) => /^metadata_.*\.json$/.test(name) && subjectNumber(name) === subject)
+  if (!file || file.size > 1 << 20) return []
+  const parsed = v.safeParse(metadata, readFileSync(file.path, 'utf8'))
+  if (!parsed.success) throw formatError(file.name, 'totals', 'JSON with a count per part', parsed.issues[0].message)
+  const { totals } = parsed.output
+  const found: Record<string, number> = {}
+  for (const sample of samples) {
+    const part = partName(sample.file.path) ?? 'other'
+    found[part] = (found[part] ?? 0) + 1
+  }
+  const list = (counts: Record<string, number>) =>
+    Object.keys(totals)
+      .map((part) => `${counts[part] ?? 0} ${part}`)
+      .join(', ')
+  return [
+    {
+      code: 'webdataset.totals',
+      level: 'warning',
+      ok: Object.entries(totals).every(([part, n]) => found[part] === n),
+      title: 'Samples as the metadata promises',
+      expected: list(totals),
+      found: list(found),
+      detail: '',
+    },
+  ]
 }
 
 /** One number from a part that may be missing. */
@@ -131,6 +169,7 @@ export const webdataset: Layout = {
           found: pictures.resized() ? `${pictures.resized()} others, cropped and resized` : pictures.stored,
           detail: '',
         },
+        ...totalsCheck(inventory, samples, subject),
         ...nsdCountChecks(subject, width),
       ],
     }
