@@ -1,4 +1,5 @@
 import type { Action } from './action.ts'
+import { decodeAction } from './decode.ts'
 import { doctor } from './doctor.ts'
 import { evaluateAction } from './evaluate.ts'
 import { importAction } from './import.ts'
@@ -17,5 +18,6 @@ export const actions: readonly Action[] = [
   trainAction,
   evaluateAction,
   retrieveAction,
+  decodeAction,
   runs,
 ]

@@ -1,6 +1,8 @@
 import type { BackendInfo } from '../engine/backend.ts'
+import type { DecodedTrials, DecodeJob } from '../retrieval/decodeTrials.ts'
 import type { RunSimilarity } from '../retrieval/runSimilarity.ts'
 import type { TrainingJob, TrainingSummary } from '../training/run.ts'
+import type { NewTrialsFile } from '../subjects/decodeInputs.ts'
 import type { ImportResult, Inspection, Recognised } from '../subjects/importer.ts'
 import type { Mapping } from '../subjects/study.ts'
 
@@ -22,6 +24,8 @@ export interface EngineMethods {
   train(params: TrainingJob): TrainingSummary
   /** Held-out brain patterns of a finished run against its pool of images. */
   similarity(params: { runFolder: string }): RunSimilarity
+  /** Embeds trials of unknown images and finds their nearest pictures. */
+  decode(params: DecodeJob): DecodedTrials
 }
 
 /** Files of a dataset (absolute paths) and the names given by `--map`. */
@@ -36,4 +40,8 @@ export interface ReaderMethods {
   inspect(params: DatasetParams): Inspection
   /** Writes a complete subject into `folder` (staged by the workspace), or only reports its checks when one of them forbids it. */
   importStudy(params: DatasetParams & { id: string; folder: string }): ImportResult
+  /** Copies trials of unknown images into the .npy `file`, (trials, voxelCount) float32. */
+  newTrials(params: DatasetParams & { voxelCount: number; file: string }): NewTrialsFile
+  /** Copies the pictures of a folder into the .npy `file`, uint8 of the given shape; returns their names. */
+  gallery(params: { folder: string; image: { height: number; width: number; channels: 1 | 3 }; file: string }): string[]
 }

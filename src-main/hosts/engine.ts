@@ -1,6 +1,7 @@
 import type { EngineMethods } from '../actions/methods.ts'
 import { serve } from '../base/serve.ts'
 import { loadBackend } from '../engine/backend.ts'
+import { decodeTrials } from '../retrieval/decodeTrials.ts'
 import { runSimilarity } from '../retrieval/runSimilarity.ts'
 import { loadRunTest, runTraining } from '../training/run.ts'
 
@@ -15,5 +16,9 @@ serve<EngineMethods>({
   async similarity({ runFolder }) {
     await loadBackend()
     return runSimilarity(loadRunTest(runFolder))
+  },
+  async decode(job, options) {
+    await loadBackend()
+    return decodeTrials(job, options)
   },
 })
