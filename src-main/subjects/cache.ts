@@ -74,6 +74,11 @@ export async function writeCache(study: Study, dir: string, options: RunOptions)
   }
 }
 
+/** Whether both files of a subject's cache exist; they appear together. */
+export function cacheIsThere(dir: string): boolean {
+  return ['voxels.npy', 'stimuli.npy'].every((name) => existsSync(join(dir, 'cache', name)))
+}
+
 /** Makes a deleted cache again from the sources; throws a state error when they have moved or changed since import. */
 export async function rebuildCache(dir: string, manifest: SubjectManifest): Promise<void> {
   for (const source of manifest.sources) verifySource(source)
@@ -96,6 +101,8 @@ export async function rebuildCache(dir: string, manifest: SubjectManifest): Prom
         fix: 'Import the data again.',
       })
     await writeCache(study, staged.folder, { signal: new AbortController().signal, progress: () => {} })
+    // Another process had the same need and was faster.
+    if (cacheIsThere(dir)) return
     // Half a cache: somebody deleted one of its two files.
     if (existsSync(cache)) removeFolder(cache)
     staged.commit()

@@ -6,7 +6,7 @@ import { openNpy } from '../formats/npy.ts'
 import { openFile } from '../formats/source.ts'
 import type { Check } from './checks.ts'
 import type { SourceRecord } from './fingerprint.ts'
-import { rebuildCache } from './cache.ts'
+import { cacheIsThere, rebuildCache } from './cache.ts'
 import { openRows } from './rows.ts'
 import type { SplitOffer } from './splits.ts'
 import { readStimulusTable, readTrialTable } from './tables.ts'
@@ -132,7 +132,7 @@ export async function openSubject(dir: string): Promise<Subject> {
   const { trialCount, voxelCount, stimulusCount, image } = manifest
   const voxelPath = join(dir, 'cache', 'voxels.npy')
   const imagePath = join(dir, 'cache', 'stimuli.npy')
-  if (!existsSync(voxelPath) || !existsSync(imagePath)) await rebuildCache(dir, manifest)
+  if (!cacheIsThere(dir)) await rebuildCache(dir, manifest)
   const trials = readTrialTable(join(dir, 'trials.tsv'), trialCount)
   const stimuli = readStimulusTable(join(dir, 'stimuli.tsv'), stimulusCount)
   const voxels = openRows(voxelPath, 'float32', [trialCount, voxelCount])

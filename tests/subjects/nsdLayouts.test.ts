@@ -7,7 +7,20 @@ import { encodeNifti } from '../../src-main/formats/nifti.ts'
 import { encodeNpy } from '../../src-main/formats/npy.ts'
 import { createTar } from '../../src-main/formats/tar.ts'
 import { readSubjectArray } from '../../src-main/subjects/subject.ts'
+import { nsdCountChecks } from '../../src-main/subjects/layouts/nsdFacts.ts'
 import { array, check, colours, load, pixelsOf, png, put, rowsOf, temporaryFolder } from './support.ts'
+
+it('the counts of the real datasets are known', () => {
+  const [voxels, trials] = nsdCountChecks(1, 15724, 30000)
+  expect([voxels.ok, trials.ok]).toEqual([true, true])
+  expect(nsdCountChecks(4, 13153, 22500).every(({ ok }) => ok)).toBe(true)
+  expect(nsdCountChecks(1, 15724, 27750)[1]).toMatchObject({
+    ok: false,
+    found: '27750',
+    expected: '30000 (subject 1 of the Natural Scenes Dataset)',
+  })
+  expect(nsdCountChecks(undefined, 3)).toEqual([])
+})
 
 describe('MindEye webdataset', () => {
   async function write(
@@ -296,6 +309,7 @@ describe('NSD folder', () => {
       ok: true,
       detail: 'The first axis runs right to left.',
     })
+    expect(check(manifest.checks, 'nsd.sessions')).toMatchObject({ ok: true, found: '1, 2, 3' })
     expect(check(manifest.checks, 'nsd.mask').found).toBe('4 of 3 x 2 x 2, above zero in nsdgeneral.nii.gz')
   })
 

@@ -1,13 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { RunOptions } from '../../src-main/base/progress.ts'
 import type { DType, NdArray } from '../../src-main/formats/array.ts'
 import { dtypes } from '../../src-main/formats/array.ts'
 import { encodePng } from '../../src-main/formats/images.ts'
 import { encodeMatlab5, type MatlabInput } from '../../src-main/formats/matlab5.ts'
 import { Random } from '../../src-main/nn/random.ts'
+import { rebuildCache } from '../../src-main/subjects/cache.ts'
 import type { Check } from '../../src-main/subjects/checks.ts'
 import { importPaths } from '../../src-main/subjects/importer.ts'
 import { parseMapping } from '../../src-main/subjects/mapping.ts'
@@ -153,7 +154,7 @@ export function put(path: string, bytes: Uint8Array | string): string {
   return path
 }
 
-/** Imports and opens; throws when a check forbids it. */
+/** Imports, makes the cache again from the recorded sources (which must give the same bytes), and opens; throws when a check forbids it. */
 export async function load(
   paths: string[],
   map: string[] = [],
@@ -167,6 +168,11 @@ export async function load(
         .map((c) => `${c.code}: ${c.found}`)
         .join(),
     )
+  const files = ['voxels.npy', 'stimuli.npy'].map((name) => join(dir, 'cache', name))
+  const before = files.map((file) => readFileSync(file))
+  rmSync(join(dir, 'cache'), { recursive: true })
+  await rebuildCache(dir, manifest)
+  files.forEach((file, i) => expect(before[i].equals(readFileSync(file))).toBe(true))
   return { manifest, dir, subject: await openSubject(dir) }
 }
 
