@@ -33,7 +33,9 @@ describe('AdamW', () => {
     const size = 12
     const steps = 40
     const schedule = oneCycle({ maxLr: 0.05, totalSteps: steps, pctStart: 0.3 })
-    const gradients = Array.from({ length: steps }, () => Array.from({ length: size }, () => random.normal() * 10 ** -random.int(8)))
+    const gradients = Array.from({ length: steps }, () =>
+      Array.from({ length: size }, () => random.normal() * 10 ** -random.int(8)),
+    )
     const parameters = new Parameters(5) // 12 rows of 1 in pieces of 5
     const parameter = parameters.add('w', [size, 1], { uniform: 1 }, folded)
     parameters.initialise(random)
@@ -48,7 +50,13 @@ describe('AdamW', () => {
       optimizer.end()
     }
     const at = Array.from({ length: steps }, (_unused, k) => schedule(k))
-    const expected = reference(start, gradients, at.map(({ lr }) => lr), at.map(({ beta1 }) => beta1), 0.5)
+    const expected = reference(
+      start,
+      gradients,
+      at.map(({ lr }) => lr),
+      at.map(({ beta1 }) => beta1),
+      0.5,
+    )
     expectClose(value(), expected, { atol: 1e-6, rtol: 1e-5 }, 'w')
     expect(parameter.scale === 1).toBe(!folded)
   })

@@ -68,10 +68,18 @@ describe('the course of a training equals the original loop', () => {
       expect(ours.repeat, `repeat of step ${step}`).toBe(column(fixture, 'repeat', step)[0])
       expectClose([ours.lr], column(fixture, 'lr', step), { atol: 0, rtol: schedule_rtol }, `lr of step ${step}`)
       expectClose([ours.beta1], column(fixture, 'beta1', step), { atol: 0, rtol: schedule_rtol }, `β1 of step ${step}`)
-      expectClose([ours.temperature], column(fixture, 'temp', step), { atol: 0, rtol: schedule_rtol }, `τ of step ${step}`)
+      expectClose(
+        [ours.temperature],
+        column(fixture, 'temp', step),
+        { atol: 0, rtol: schedule_rtol },
+        `τ of step ${step}`,
+      )
       expect(ours.phase).toBe(ours.epoch < config.mixco_epochs ? 'bimixco' : 'softclip')
       expect(ours.mixing !== undefined).toBe(ours.phase === 'bimixco')
-      for (const [which, items] of [['ours', ours.items], ['recorded', column(fixture, 'order', step)]] as const) {
+      for (const [which, items] of [
+        ['ours', ours.items],
+        ['recorded', column(fixture, 'order', step)],
+      ] as const) {
         const epoch = seen[which].get(ours.epoch) ?? new Set<number>()
         seen[which].set(ours.epoch, epoch)
         expect(items.length).toBe(config.batch)
