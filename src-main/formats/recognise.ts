@@ -2,7 +2,6 @@
 import { MindEyeError } from '../base/errors.ts'
 import { imageFormat } from './images.ts'
 import { inflatePrefix, prefixLength } from './inflate.ts'
-import { openBytes } from './source.ts'
 import type { ByteSource } from './source.ts'
 
 export type FormatId =
@@ -60,18 +59,21 @@ function isNifti(head: Buffer): boolean {
 function inflatedHead(source: ByteSource): Buffer {
   try {
     const bytes = source.read(0, Math.min(prefixLength, source.size))
-    return Buffer.from(openBytes(inflatePrefix(source.name, 'gzip data', bytes, 'gzip'), source.name).read(0, 540))
+    const inflated = inflatePrefix(source.name, 'gzip data', bytes, 'gzip')
+    // A volume of a few voxels is shorter than the longest header.
+    return Buffer.from(inflated.subarray(0, 540))
   } catch (error) {
     if (error instanceof MindEyeError) return Buffer.alloc(0)
     throw error
   }
 }
 
-/** Text without control characters whose first line has a separator, and that is no JSON. */
+/** Text without control characters whose first line (which may go on behind the head) has a separator, and that is no JSON. */
 function isTable(head: Buffer): boolean {
   const text = head.toString('utf8')
   const [firstLine] = text.split(/[\r\n]/, 1)
   // A letter of several bytes may be cut at the end of the head.
   const plain = !/[\x00-\x08\x0e-\x1f\x7f]/.test(text) && !text.slice(0, -4).includes('\ufffd')
-  return plain && /[,\t]/.test(firstLine) && /[\r\n]/.test(text) && !/^\s*[[{<]/.test(text)
+  const hasLine = /[\r\n]/.test(text) || head.length === headLength
+  return plain && /[,\t]/.test(firstLine) && hasLine && !/^\s*[[{<]/.test(text)
 }

@@ -54,7 +54,7 @@ export async function writeGallery(
 ): Promise<string[]> {
   const inventory = new Inventory([folder])
   try {
-    const found = inventory.ofFormat('image')
+    const found = inventory.images()
     if (!found.length)
       throw new MindEyeError({
         kind: 'input',

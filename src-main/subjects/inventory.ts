@@ -3,26 +3,24 @@ import { basename, join, resolve } from 'node:path'
 import type { ArrayEntry, ArrayFile, NdArray } from '../formats/array.ts'
 import { MindEyeError } from '../base/errors.ts'
 import { type Hdf5File, openHdf5 } from '../formats/hdf5.ts'
-import { imageFormat } from '../formats/images.ts'
 import { openMatlab5 } from '../formats/matlab5.ts'
 import { type NiftiFile, openNifti } from '../formats/nifti.ts'
 import { openMatlab73 } from '../formats/matlab73.ts'
 import { openNpz } from '../formats/npz.ts'
 import { openNpy } from '../formats/npy.ts'
+import { type FormatId, recogniseFormat } from '../formats/recognise.ts'
 import { openSafetensors } from '../formats/safetensors.ts'
-import { type ByteSource, openFile } from '../formats/source.ts'
+import { openFile } from '../formats/source.ts'
 import { openTable, type Table } from '../formats/table.ts'
 import { openTar, type TarFile } from '../formats/tar.ts'
-
-export type FileFormat =
-  'npy' | 'npz' | 'safetensors' | 'matlab5' | 'matlab73' | 'hdf5' | 'nifti' | 'tar' | 'image' | 'table' | 'unknown'
 
 /** A file that the user pointed at, or found inside a folder. */
 export interface SourceFile {
   path: string
   name: string
   size: number
-  format: FileFormat
+  /** Undefined for what we do not read. */
+  format: FormatId | undefined
 }
 
 /** An array in one of the files. */
@@ -57,7 +55,7 @@ function listFiles(path: string, depth: number, out: string[]): void {
     })
 }
 
-/** The files of a dataset, each opened at most once; formats are told by their first bytes. */
+/** The files of a dataset, each opened at most once; formats are told by their contents. */
 export class Inventory {
   readonly paths: readonly string[]
   readonly files: SourceFile[]
@@ -73,15 +71,15 @@ export class Inventory {
     this.files = [...new Set(found)].map((path) => {
       const source = openFile(path)
       try {
-        return { path, name: basename(path), size: source.size, format: formatOf(source) }
+        return { path, name: basename(path), size: source.size, format: recogniseFormat(source) }
       } finally {
         source.close()
       }
     })
   }
 
-  ofFormat(...formats: FileFormat[]): SourceFile[] {
-    return this.files.filter((file) => formats.includes(file.format))
+  ofFormat(...formats: FormatId[]): SourceFile[] {
+    return this.files.filter((file) => file.format && formats.includes(file.format))
   }
 
   /** Named arrays of a file; none for formats that hold no arrays. A damaged file throws its format error. */
@@ -130,6 +128,11 @@ export class Inventory {
     }
   }
 
+  /** Pictures in files of their own. */
+  images(): SourceFile[] {
+    return this.ofFormat('png', 'jpeg', 'webp', 'tiff')
+  }
+
   async allArrays(): Promise<FoundArray[]> {
     const found: FoundArray[] = []
     for (const file of this.files) for (const entry of await this.arrays(file)) found.push({ file, entry })
@@ -165,7 +168,7 @@ export class Inventory {
     }
     if (lines.length) return lines.slice(0, 30).join(', ') + (lines.length > 30 ? ', …' : '')
     const kinds = new Map<string, number>()
-    for (const { format } of this.files) kinds.set(format, (kinds.get(format) ?? 0) + 1)
+    for (const { format = 'unknown' } of this.files) kinds.set(format, (kinds.get(format) ?? 0) + 1)
     return [...kinds].map(([kind, n]) => `${n} ${kind} ${n === 1 ? 'file' : 'files'}`).join(', ')
   }
 
@@ -204,31 +207,6 @@ async function openArrays(file: SourceFile): Promise<ArrayFile> {
     default:
       return { arrays: [], close() {} }
   }
-}
-
-/** An 8-byte length, then a JSON object of that length. */
-function isSafetensors(head: Uint8Array, size: number): boolean {
-  if (head.length < 10 || head[8] !== 0x7b) return false
-  const length = new DataView(head.buffer, head.byteOffset).getBigUint64(0, true)
-  return length >= 2n && length <= BigInt(size - 8)
-}
-
-/** Formats are told by their first bytes; only what has no mark of its own (tables, gzipped volumes, zips) by its name as well. */
-function formatOf(source: ByteSource): FileFormat {
-  const head = source.read(0, Math.min(source.size, 1024))
-  const text = Buffer.from(head).toString('latin1')
-  if (imageFormat(head)) return 'image'
-  if (text.startsWith('\x93NUMPY')) return 'npy'
-  if (text.startsWith('PK\x03\x04') && /\.npz$/i.test(source.name)) return 'npz'
-  if (isSafetensors(head, source.size)) return 'safetensors'
-  if (text.startsWith('MATLAB 5.0')) return 'matlab5'
-  if (text.startsWith('MATLAB 7.3')) return 'matlab73'
-  if (text.includes('\x89HDF\r\n\x1a\n')) return 'hdf5'
-  if (text.slice(257, 262) === 'ustar') return 'tar'
-  if (/^\x1f\x8b/.test(text) && /\.nii\.gz$/i.test(source.name)) return 'nifti'
-  if (/^(n\+1|ni1)\0/.test(text.slice(344, 348)) || /^(n\+2|ni2)\0/.test(text.slice(4, 8))) return 'nifti'
-  if (/\.(tsv|csv)$/i.test(source.name) && !text.includes('\0')) return 'table'
-  return 'unknown'
 }
 
 /** Numbers of any array as float32; bfloat16 patterns are widened, 64-bit integers become numbers. */

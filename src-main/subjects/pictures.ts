@@ -200,7 +200,7 @@ export function filePictures(
 
 /** Finds an image file by the end of its path, its name, or its name without extension; the first candidate that fits wins. */
 export function imageFinder(inventory: Inventory): (...candidates: (string | undefined)[]) => SourceFile | undefined {
-  const files = inventory.ofFormat('image')
+  const files = inventory.images()
   const byName = new Map<string, SourceFile>()
   for (const file of files) {
     byName.set(parse(file.name).name, file)

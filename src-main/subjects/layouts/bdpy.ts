@@ -147,7 +147,7 @@ async function findPictures(
       kind: 'input',
       where: data.file.name,
       expected: `pictures named after the ${label} of the trials`,
-      found: `${inventory.ofFormat('image').length} image files, none of which fits`,
+      found: `${inventory.images().length} image files, none of which fits`,
       fix: 'Add the folder of stimulus pictures to the paths, or map an array of them: --map stimuli=NAME.',
     })
   const pictures = await filePictures(found.map(({ file }) => file))

@@ -42,7 +42,9 @@ interface Found {
 }
 
 function findEvents(inventory: Inventory): Events[] {
-  return inventory.ofFormat('table').flatMap((file) => {
+  // Any prose with a comma in its first line could be a table; BIDS calls tables by their names.
+  const files = inventory.ofFormat('table').filter(({ name }) => /\.[tc]sv$/i.test(name))
+  return files.flatMap((file) => {
     const table = inventory.table(file)
     const column = STIMULUS_COLUMNS.find((name) => table.columns.includes(name))
     if (!column) return []
@@ -125,7 +127,7 @@ async function findPictures(
         where: file.name,
         field: column,
         expected: `an image file called ${name}`,
-        found: `${inventory.ofFormat('image').length} image files, none of that name`,
+        found: `${inventory.images().length} image files, none of that name`,
         fix: 'Add the folder of stimulus pictures to the paths, or map an array of them: --map stimuli=NAME.',
       })
     return found
