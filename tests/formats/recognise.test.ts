@@ -30,6 +30,7 @@ it.each(
 it.each([
   ['a,b\n1,2\n', 'table'],
   ['onset\tduration\n', 'table'],
+  ['voxel,'.repeat(1000), 'table'],
   ['{"a": 1,\n "b": 2}', undefined],
   ['<html, >\n', undefined],
   ['one line without an end', undefined],
