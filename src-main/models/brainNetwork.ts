@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { dropout, LayerNorm, Linear } from '../nn/layers.ts'
+import { dropout, LayerNorm, Linear, NormedLinear } from '../nn/layers.ts'
 import type { Parameters } from '../nn/parameters.ts'
 import type { Random } from '../nn/random.ts'
 
@@ -22,29 +22,26 @@ export interface BrainNetworkConfig {
  */
 export class BrainNetwork {
   readonly config: BrainNetworkConfig
-  private readonly lin0: readonly [Linear, LayerNorm]
-  private readonly mlp: readonly (readonly [Linear, LayerNorm])[]
+  private readonly lin0: NormedLinear
+  private readonly mlp: readonly NormedLinear[]
   private readonly lin1: Linear
-  private readonly projector: readonly (Linear | LayerNorm)[]
+  private readonly projector: readonly { forward(x: tf.Tensor): tf.Tensor }[]
 
   constructor(parameters: Parameters, config: BrainNetworkConfig) {
     const { voxels, hidden, blocks, tokens, width, projectorHidden } = config
     const linear = (name: string, from: number, to: number) => new Linear(parameters, name, from, to)
     const norm = (name: string, size: number) => new LayerNorm(parameters, name, size, 'gelu')
+    const normed = (first: string, second: string, from: number, to: number) =>
+      new NormedLinear(linear(first, from, to), norm(second, to))
     this.config = config
-    this.lin0 = [linear('lin0.0', voxels, hidden), norm('lin0.1', hidden)]
-    this.mlp = Array.from({ length: blocks }, (_, i) => [
-      linear(`mlp.${i}.0`, hidden, hidden),
-      norm(`mlp.${i}.1`, hidden),
-    ])
+    this.lin0 = normed('lin0.0', 'lin0.1', voxels, hidden)
+    this.mlp = Array.from({ length: blocks }, (_, i) => normed(`mlp.${i}.0`, `mlp.${i}.1`, hidden, hidden))
     this.lin1 = linear('lin1', hidden, tokens * width)
     this.projector = projectorHidden
       ? [
           norm('projector.0', width),
-          linear('projector.2', width, projectorHidden),
-          norm('projector.3', projectorHidden),
-          linear('projector.5', projectorHidden, projectorHidden),
-          norm('projector.6', projectorHidden),
+          normed('projector.2', 'projector.3', width, projectorHidden),
+          normed('projector.5', 'projector.6', projectorHidden, projectorHidden),
           linear('projector.8', projectorHidden, width),
         ]
       : []
@@ -61,9 +58,8 @@ export class BrainNetwork {
     const { tokens, width } = this.config
     const [p0, p1] = this.config.dropout
     const stream = (layer: string) => training?.random?.split(layer)
-    let r = dropout(this.lin0[1].forward(this.lin0[0].forward(x, training?.anchor)), p0, stream('lin0')) // (B, h)
-    for (const [i, [linear, norm]] of this.mlp.entries())
-      r = tf.add(dropout(norm.forward(linear.forward(r)), p1, stream(`mlp.${i}`)), r)
+    let r = dropout(this.lin0.forward(x, training?.anchor), p0, stream('lin0')) // (B, h)
+    for (const [i, block] of this.mlp.entries()) r = tf.add(dropout(block.forward(r), p1, stream(`mlp.${i}`)), r)
     const backbone = this.lin1.forward(r) as tf.Tensor2D // (B, T·D)
     if (!this.projector.length) return { backbone }
     let projected: tf.Tensor = tf.reshape(backbone, [-1, tokens, width])

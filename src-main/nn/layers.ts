@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { Parameter, Parameters } from './parameters.ts'
 import type { Random } from './random.ts'
+import { computesOnGpu } from './raw.ts'
 
 /*
  * Layers put only activations on TensorFlow.js' tape: each is one custom gradient over its input, whose backward pass
@@ -8,10 +9,46 @@ import type { Random } from './random.ts'
  * gradient is computed before any parameter moves.
  */
 
+/**
+ * A custom gradient over x, or over the anchor where there is one. A backward pass disposes what it has used up (the
+ * gradient it was given, saved arrays): otherwise TensorFlow.js keeps all of it until the end of the whole pass.
+ */
+function onTape(
+  x: tf.Tensor,
+  anchor: tf.Scalar | undefined,
+  layer: (save: tf.GradSaveFunc) => { value: tf.Tensor; backward: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor },
+): tf.Tensor {
+  return tf.customGrad((...inputs) => {
+    const { value, backward } = layer(inputs[1] as tf.GradSaveFunc)
+    return { value, gradFunc: backward }
+  })(anchor ?? x)
+}
+
+/** Elements that a chain of elementwise ops takes at once on a CPU: its arrays then stay in the cache. */
+const BLOCK_ELEMENTS = 1 << 18
+
+/** Applies a function to blocks of rows of (R, D) arrays and joins its results along the rows. */
+function byRows(arrays: readonly tf.Tensor[], f: (...blocks: tf.Tensor2D[]) => tf.Tensor[]): tf.Tensor[] {
+  const [rows, width] = arrays[0].shape
+  const step = computesOnGpu() ? rows : Math.max(1, Math.floor(BLOCK_ELEMENTS / width))
+  if (rows <= step) return f(...(arrays as tf.Tensor2D[]))
+  const results: tf.Tensor[][] = []
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row)
+    results.push(tf.tidy(() => f(...arrays.map((array) => tf.slice(array, [row, 0], [count, -1]) as tf.Tensor2D))))
+  }
+  return results[0].map((_, i) => {
+    const parts = results.map((result) => result[i])
+    const whole = tf.concat(parts, 0)
+    tf.dispose(parts)
+    return whole
+  })
+}
+
 const flatten = (x: tf.Tensor): tf.Tensor2D => tf.reshape(x, [-1, x.shape[x.shape.length - 1]])
 
-/** Sum over the rows of (R, N), as a product with ones: one pass at the speed of BLAS. */
-const columnSums = (x: tf.Tensor2D): tf.Tensor1D => tf.reshape(tf.matMul(tf.ones([1, x.shape[0]]), x), [-1])
+/** Sum over the rows of (R, N) → (1, N), as a product with ones: one pass at the speed of BLAS. */
+const columnSums = (x: tf.Tensor2D): tf.Tensor2D => tf.matMul(tf.ones([1, x.shape[0]]), x)
 
 /** y = x Wᵀ + b over the last axis (torch.nn.Linear): x (…, in) → (…, out), weight (out, in). */
 export class Linear {
@@ -33,14 +70,17 @@ export class Linear {
    * gets no gradient, and the anchor keeps the layer on the tape.
    */
   forward(x: tf.Tensor, anchor?: tf.Scalar): tf.Tensor {
-    const backward = (inputGradient: boolean) => (dy: tf.Tensor, saved: tf.Tensor[]) =>
-      this.backward(dy, saved[0], inputGradient)
-    const layer = (save: unknown, inputGradient: boolean) => {
-      ;(save as tf.GradSaveFunc)([x])
-      return { value: this.compute(x), gradFunc: backward(inputGradient) }
-    }
-    if (anchor) return tf.customGrad((...[, save]) => layer(save, false))(anchor)
-    return tf.customGrad((...[, save]) => layer(save, true))(x)
+    return onTape(x, anchor, (save) => {
+      save([x])
+      return {
+        value: this.compute(x),
+        backward: (dy, [input]) => {
+          const dx = this.backward(dy, input, !anchor)
+          dy.dispose()
+          return dx
+        },
+      }
+    })
   }
 
   /** Scaling the smaller of the two factors by the weight's scale costs least. */
@@ -48,7 +88,8 @@ export class Linear {
     return rows <= this.outputs
   }
 
-  private compute(x: tf.Tensor): tf.Tensor {
+  /** The forward pass off the tape. */
+  compute(x: tf.Tensor): tf.Tensor {
     const { scale, rows } = this.weight
     const flat = flatten(x)
     const scaleInput = this.scalesInput(flat.shape[0])
@@ -61,8 +102,8 @@ export class Linear {
     return tf.reshape(this.bias ? tf.add(y, this.bias.value()) : y, [...x.shape.slice(0, -1), this.outputs])
   }
 
-  /** The input's gradient, or the anchor's (0), with the parameters' handed over on the way. */
-  private backward(dyAny: tf.Tensor, xAny: tf.Tensor, inputGradient: boolean): tf.Tensor {
+  /** The input's gradient (0 where none is asked for), with the parameters' handed over on the way. */
+  backward(dyAny: tf.Tensor, xAny: tf.Tensor, inputGradient: boolean): tf.Tensor {
     return tf.tidy(() => {
       const [dy, x] = [flatten(dyAny), flatten(xAny)]
       const { scale, rows } = this.weight
@@ -82,7 +123,7 @@ export class Linear {
         this.weight.accumulate(tf.keep(tf.matMul(dyPart, x, true, false)), i)
         if (rows.length > 1) dyPart.dispose()
       }
-      this.bias?.accumulate(tf.keep(columnSums(dy)))
+      this.bias?.accumulate(tf.keep(tf.reshape(columnSums(dy), [-1])))
       if (!inputGradient) return tf.scalar(0)
       const scaled = scaleInput && scale !== 1 ? tf.mul(dx!, scale) : dx!
       return tf.reshape(scaled, [...xAny.shape.slice(0, -1), this.inputs])
@@ -90,7 +131,7 @@ export class Linear {
   }
 }
 
-/** Activations with their derivative; `of` returns what the derivative reuses. */
+/** An activation with its derivative. */
 interface Activation {
   of(z: tf.Tensor): tf.Tensor
   /** dL/dz from dL/da. */
@@ -128,36 +169,72 @@ export class LayerNorm {
   }
 
   forward(x: tf.Tensor): tf.Tensor {
-    return tf.customGrad((...[input, save]) => {
-      const flat = flatten(input as tf.Tensor)
-      const average = tf.fill([this.width, 1], 1 / this.width)
-      const centred = tf.sub(flat, tf.matMul(flat, average))
-      const rstd = tf.rsqrt(tf.add(tf.matMul(tf.square(centred), average), this.eps)) // (R, 1)
-      const normal = tf.mul(centred, rstd)
-      const z = tf.add(tf.mul(normal, this.weight.value()), this.bias.value())
-      ;(save as tf.GradSaveFunc)([normal, rstd])
-      return {
-        value: tf.reshape(this.activation.of(z), x.shape),
-        gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) =>
-          tf.tidy(() => tf.reshape(this.backward(flatten(dy), saved[0], saved[1]), x.shape)),
-      }
-    })(x)
+    return onTape(x, undefined, (save) => {
+      const { value, mean, rstd } = this.compute(x)
+      save([x, mean, rstd])
+      return { value, backward: (dy, saved) => this.backward(dy, saved) }
+    })
   }
 
-  /** dy (R, D), normal (R, D), rstd (R, 1) → dx (R, D). */
-  private backward(dy: tf.Tensor2D, normal: tf.Tensor, rstd: tf.Tensor): tf.Tensor {
-    const gain = this.weight.value()
-    const z = tf.add(tf.mul(normal, gain), this.bias.value())
-    const dz = this.activation.backward(dy, z) as tf.Tensor2D
-    const dzNormal = tf.mul(dz, normal) as tf.Tensor2D
-    // dn = dz·gain; dx = rstd (dn − mean(dn) − n mean(dn n)), the means as products with gain / D
-    const averageGain = tf.reshape(tf.div(gain, this.width), [this.width, 1]) as tf.Tensor2D
-    const meanDn = tf.matMul(dz, averageGain)
-    const meanDnNormal = tf.matMul(dzNormal, averageGain)
-    const dx = tf.mul(rstd, tf.sub(tf.sub(tf.mul(dz, gain), meanDn), tf.mul(normal, meanDnNormal)))
-    this.weight.accumulate(tf.keep(columnSums(dzNormal)))
-    this.bias.accumulate(tf.keep(columnSums(dz)))
-    return dx
+  /** The output with what the backward pass needs beside x (…, D): mean and 1 / SD of each row, (R, 1). */
+  compute(x: tf.Tensor): { value: tf.Tensor; mean: tf.Tensor; rstd: tf.Tensor } {
+    const [gain, bias] = [this.weight.value(), this.bias.value()]
+    const average = tf.fill([this.width, 1], 1 / this.width) as tf.Tensor2D
+    const [value, mean, rstd] = byRows([flatten(x)], (rows) => {
+      const mean = tf.matMul(rows, average)
+      const centred = tf.sub(rows, mean)
+      const rstd = tf.rsqrt(tf.add(tf.matMul(tf.square(centred) as tf.Tensor2D, average), this.eps))
+      return [this.activation.of(tf.add(tf.mul(tf.mul(centred, rstd), gain), bias)), mean, rstd]
+    })
+    return { value: tf.reshape(value, x.shape), mean, rstd }
+  }
+
+  /** dL/dx from dL/dy and [x, mean, rstd]; all but rstd are used up. */
+  backward(dy: tf.Tensor, [x, mean, rstd]: tf.Tensor[]): tf.Tensor {
+    const { shape } = x
+    return tf.tidy(() => {
+      const [gain, bias] = [this.weight.value(), this.bias.value()]
+      const averageGain = tf.reshape(tf.div(gain, this.width), [this.width, 1]) as tf.Tensor2D
+      const [dx, dGain, dBias] = byRows([flatten(x), flatten(dy), mean, rstd], (rows, da, rowMean, rowRstd) => {
+        const normal = tf.mul(tf.sub(rows, rowMean), rowRstd)
+        const dz = this.activation.backward(da, tf.add(tf.mul(normal, gain), bias)) as tf.Tensor2D
+        const dzNormal = tf.mul(dz, normal) as tf.Tensor2D
+        // dn = dz·gain; dx = rstd (dn − mean(dn) − n mean(dn n)), the means as products with gain / D
+        const about = tf.add(tf.matMul(dz, averageGain), tf.mul(normal, tf.matMul(dzNormal, averageGain)))
+        const dx = tf.mul(rowRstd, tf.sub(tf.mul(dz, gain), about))
+        return [dx, columnSums(dzNormal), columnSums(dz)]
+      })
+      x.dispose()
+      dy.dispose()
+      this.weight.accumulate(tf.keep(tf.sum(dGain, 0)))
+      this.bias.accumulate(tf.keep(tf.sum(dBias, 0)))
+      return tf.reshape(dx, shape)
+    })
+  }
+}
+
+/** A linear layer, LayerNorm and activation as one entry of the tape: the linear layer's gradient never outlives it. */
+export class NormedLinear {
+  private readonly linear: Linear
+  private readonly norm: LayerNorm
+
+  constructor(linear: Linear, norm: LayerNorm) {
+    this.linear = linear
+    this.norm = norm
+  }
+
+  /** (…, in) → (…, out); `anchor` as in `Linear.forward`. */
+  forward(x: tf.Tensor, anchor?: tf.Scalar): tf.Tensor {
+    return onTape(x, anchor, (save) => {
+      const y = this.linear.compute(x)
+      const { value, mean, rstd } = this.norm.compute(y)
+      save([x, y, mean, rstd])
+      return {
+        value,
+        backward: (da, [input, ...normed]) =>
+          tf.tidy(() => this.linear.backward(this.norm.backward(da, normed), input, !anchor)),
+      }
+    })
   }
 }
 

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 
 /** What we use of the native backend's binding; it is not in TensorFlow.js' public types. */
 interface NativeBackend {
+  isUsingGpuDevice: boolean
   binding: Record<
     'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_SHAPE' | 'TF_ATTR_STRING' | 'TF_FLOAT' | 'TF_INT32',
     number
@@ -17,6 +18,9 @@ interface OpAttribute {
 
 /** Whether TensorFlow computes, so that ops beyond the TensorFlow.js API can be reached. */
 export const hasTensorFlow = (): boolean => tf.getBackend() === 'tensorflow'
+
+/** Whether each op is a launch on a graphics card, where few big ops are fastest. */
+export const computesOnGpu = (): boolean => hasTensorFlow() && native().isUsingGpuDevice
 
 const native = () => tf.backend() as unknown as NativeBackend
 

@@ -1,5 +1,8 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../base/files.ts'
+import type { EventWriter } from './tensorboard.ts'
+import { openEventWriter } from './tensorboard.ts'
 
 /** One line of metrics.jsonl. */
 export interface MetricsLine {
@@ -14,14 +17,16 @@ export interface MetricsLine {
   temperature: number
 }
 
-/** metrics.jsonl: a line per step, in groups, so that a small step doesn't wait for the disk. */
+/** metrics.jsonl with a line per step, and the same as TensorBoard events; in groups, so that a step doesn't wait for the disk. */
 export class MetricsLog {
   private readonly path: string
-  private pending = ''
+  private readonly events: EventWriter
+  private pending: MetricsLine[] = []
 
   /** Drops what a dead process wrote after the point from which the run goes on. */
   constructor(path: string, from: { fold: number; step: number }) {
     this.path = path
+    this.events = openEventWriter(join(dirname(path), 'tensorboard', `fold-${from.fold}`), from.step || undefined)
     if (!existsSync(path)) return
     const kept = readFileSync(path, 'utf8')
       .split('\n')
@@ -33,12 +38,19 @@ export class MetricsLog {
   }
 
   add(line: MetricsLine): void {
-    this.pending += `${JSON.stringify(line)}\n`
+    this.pending.push(line)
   }
 
   flush(): void {
-    if (this.pending) appendFileSync(this.path, this.pending)
-    this.pending = ''
+    if (this.pending.length) appendFileSync(this.path, this.pending.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    for (const { step, loss, nce, mse, lr, beta1, temperature } of this.pending)
+      this.events.scalars(step, { loss, nce, mse, lr, beta1, temperature })
+    this.pending = []
+  }
+
+  close(): void {
+    this.flush()
+    this.events.close()
   }
 }
 

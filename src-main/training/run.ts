@@ -192,23 +192,27 @@ async function trainNetwork(
   }
   let lastSave = Date.now()
   const started = { time: Date.now(), step: trainer.optimizer.steps }
-  await trainer.run(data, ({ epoch, stepInEpoch, items, loss, nce, mse, lr, beta1, temperature }) => {
-    const step = trainer.optimizer.steps - 1
-    metrics.add({ fold: index, epoch, step, loss, nce, mse, lr, beta1, temperature })
-    const seconds = (Date.now() - started.time) / 1000
-    const examplesPerSecond = ((step + 1 - started.step) * items.length) / seconds
-    progress({
-      phase: 'train',
-      done: step + 1,
-      total: plan.totalSteps,
-      message: `epoch ${epoch + 1} of ${config.epochs}`,
-      values: { epoch, loss, nce, mse, lr, examplesPerSecond },
+  try {
+    await trainer.run(data, ({ epoch, stepInEpoch, items, loss, nce, mse, lr, beta1, temperature }) => {
+      const step = trainer.optimizer.steps - 1
+      metrics.add({ fold: index, epoch, step, loss, nce, mse, lr, beta1, temperature })
+      const seconds = (Date.now() - started.time) / 1000
+      const examplesPerSecond = ((step + 1 - started.step) * items.length) / seconds
+      progress({
+        phase: 'train',
+        done: step + 1,
+        total: plan.totalSteps,
+        message: `epoch ${epoch + 1} of ${config.epochs}`,
+        values: { epoch, loss, nce, mse, lr, examplesPerSecond },
+      })
+      const epochEnds = stepInEpoch === plan.stepsPerEpoch - 1
+      if (epochEnds) metrics.flush()
+      if (signal.aborted || (epochEnds && Date.now() - lastSave >= config.checkpointSeconds * 1000)) save()
+      signal.throwIfAborted()
     })
-    const epochEnds = stepInEpoch === plan.stepsPerEpoch - 1
-    if (signal.aborted || (epochEnds && Date.now() - lastSave >= config.checkpointSeconds * 1000)) save()
-    signal.throwIfAborted()
-  })
-  metrics.flush()
+  } finally {
+    metrics.close()
+  }
   return parameters
 }
 

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadBackend } from '../../src-main/engine/backend.ts'
-import { dropout, LayerNorm, Linear } from '../../src-main/nn/layers.ts'
+import { dropout, LayerNorm, Linear, NormedLinear } from '../../src-main/nn/layers.ts'
 import { Parameters, PIECE_ELEMENTS } from '../../src-main/nn/parameters.ts'
 import { Random } from '../../src-main/nn/random.ts'
 import { expectClose } from '../support/fixtures.ts'
@@ -108,6 +108,37 @@ describe('layers against automatic gradients', () => {
       .upload('value', (_, count) => Float32Array.from({ length: count }, () => 1 + random.normal() / 3))
     parameters.get('n.bias').upload('value', (_, count) => Float32Array.from({ length: count }, () => random.normal()))
     expectAutomaticGradients(parameters, layer, (x, v) => layerNorm(x, v['n.weight'], v['n.bias']), shape)
+  })
+
+  it('LayerNorm over so many rows that they are taken in blocks', () => {
+    const parameters = new Parameters()
+    const layer = new LayerNorm(parameters, 'n', 1024, 'gelu')
+    parameters.initialise(random)
+    expectAutomaticGradients(
+      parameters,
+      layer,
+      (x, v) => layerNorm(x, v['n.weight'], v['n.bias']),
+      [700, 1024], // 2.7 blocks
+    )
+  })
+
+  it.each([
+    [5, 7],
+    [2, 3, 7],
+  ])('NormedLinear on %j', (...shape) => {
+    const parameters = new Parameters()
+    const layer = new NormedLinear(new Linear(parameters, 'l', 7, 11), new LayerNorm(parameters, 'n', 11, 'gelu'))
+    parameters.initialise(random)
+    const plain = (x: tf.Tensor, v: Values) =>
+      layerNorm(
+        tf.reshape(tf.add(tf.matMul(tf.reshape(x, [-1, 7]), v['l.weight'], false, true), v['l.bias']), [
+          ...shape.slice(0, -1),
+          11,
+        ]),
+        v['n.weight'],
+        v['n.bias'],
+      )
+    expectAutomaticGradients(parameters, layer, plain, shape)
   })
 
   it('agree with finite differences', () => {
