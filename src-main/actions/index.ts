@@ -1,5 +1,6 @@
 import type { Action } from './action.ts'
 import { decodeAction } from './decode.ts'
+import { demoAction } from './demo.ts'
 import { doctor } from './doctor.ts'
 import { evaluateAction } from './evaluate.ts'
 import { importAction } from './import.ts'
@@ -12,6 +13,7 @@ import { trainAction } from './train.ts'
 /** Everything a researcher can do, in the order of the help page. The CLI and the API are derived from this list. */
 export const actions: readonly Action[] = [
   doctor,
+  demoAction,
   simulateAction,
   inspect,
   importAction,
