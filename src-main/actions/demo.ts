@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { MindEyeError } from '../base/errors.ts'
 import { formatDuration } from '../base/eta.ts'
 import type { RunOptions } from '../base/progress.ts'
 import type { TrainingConfig } from '../training/fields.ts'
@@ -17,8 +18,6 @@ import { retrieveAction } from './retrieve.ts'
 import { simulateAction } from './simulate.ts'
 import { formatTable } from './table.ts'
 import { runConfig, trainAction } from './train.ts'
-
-const SUBJECT = 'simulated'
 
 /** Of the simulated subject; no preset was chosen by looking at this one. */
 const SIMULATION_SEED = 2026
@@ -71,6 +70,7 @@ export const demoAction = defineAction({
   async run(ctx, input, options): Promise<Demo> {
     const workspace = await ctx.workspace(input.workspace, { create: true })
     const place = { workspace: workspace.path }
+    const subject = `simulated-${input.images}`
     const stages: Demo['stages'] = []
     const stage = async <T>(name: string, isDone: boolean, work: () => Promise<T>): Promise<T | undefined> => {
       if (isDone) {
@@ -84,8 +84,8 @@ export const demoAction = defineAction({
       return result
     }
 
-    const data = join(workspace.path, 'simulated-data')
-    const isImported = workspace.subjects.has(SUBJECT)
+    const data = join(workspace.path, `${subject}-data`)
+    const isImported = workspace.subjects.has(subject)
     await stage('simulate a subject', isImported || existsSync(data), () =>
       simulateAction.run(
         ctx,
@@ -101,13 +101,13 @@ export const demoAction = defineAction({
       ),
     )
     await stage('import it', isImported, () =>
-      importAction.run(ctx, { ...place, paths: [join(data, 'subj01')], as: SUBJECT }, options),
+      importAction.run(ctx, { ...place, paths: [join(data, 'subj01')], as: subject }, options),
     )
 
     const demo = presetConfig('demo', Object.fromEntries((input.set ?? []).map(pair)))
-    const mindeyeRun = await train(ctx, workspace, 'demo', input.set ?? [], stage, options)
+    const mindeyeRun = await train(ctx, workspace, subject, 'demo', input.set ?? [], stage, options)
     const shared = TASK_OPTIONS.map((name) => `${name}=${demo[name]}`)
-    const ridgeRun = await train(ctx, workspace, 'ridge', shared, stage, options)
+    const ridgeRun = await train(ctx, workspace, subject, 'ridge', shared, stage, options)
 
     const scoring = { ...place, top: '1,3', seed: TRAINING_SEED }
     const sheet = join(workspace.path, 'contact-sheet.png')
@@ -125,7 +125,7 @@ export const demoAction = defineAction({
       await retrieveAction.run(ctx, retrieval, options)
       return { mindeye, ridge }
     })
-    return { workspace: workspace.path, subject: SUBJECT, ...scored!, sheet, stages }
+    return { workspace: workspace.path, subject, ...scored!, sheet, stages }
   },
   format: (demo) =>
     [
@@ -146,6 +146,7 @@ type Stage = <T>(name: string, isDone: boolean, work: () => Promise<T>) => Promi
 async function train(
   ctx: ActionContext,
   workspace: Workspace,
+  subject: string,
   preset: 'demo' | 'ridge',
   set: string[],
   stage: Stage,
@@ -153,14 +154,22 @@ async function train(
 ): Promise<string> {
   const wanted = JSON.stringify(presetConfig(preset, Object.fromEntries(set.map(pair))))
   const isWanted = (run: RunRecord) =>
-    run.subject === SUBJECT && run.preset === preset && JSON.stringify(runConfig(run).training) === wanted
+    run.subject === subject && run.preset === preset && JSON.stringify(runConfig(run).training) === wanted
   const runs = workspace.runs.list().filter(isWanted)
   const done = runs.find(({ state }) => state === 'done')
   const left = runs.find(({ state }) => isResumable(state))
+  if (!done && !left && runs.length)
+    throw new MindEyeError({
+      kind: 'state',
+      where: workspace.path,
+      expected: 'no other demo at work here',
+      found: `the run ${runs[0].id}, which is ${runs[0].state}`,
+      fix: 'Wait for it, or stop it and call the demo again.',
+    })
   const title = preset === 'demo' ? 'train MindEye' : 'fit ridge regression to the same targets'
   const trained = await stage(title, done !== undefined, () => {
     if (left) ctx.log(`goes on with ${left.id}`)
-    const input = { workspace: workspace.path, subject: SUBJECT, preset, set, seed: TRAINING_SEED, resume: left?.id }
+    const input = { workspace: workspace.path, subject, preset, set, seed: TRAINING_SEED, resume: left?.id }
     return trainAction.run(ctx, input, options)
   })
   return trained?.run ?? done!.id
@@ -193,8 +202,10 @@ function describeScores({ mindeye, ridge }: Demo): string[] {
       return [
         questions[direction],
         top.replace('top', 'top-'),
-        `${percent(score.mean)} ${interval(score.ci95)}`,
-        `${percent(other.mean)} ${interval(other.ci95)}`,
+        percent(score.mean),
+        interval(score.ci95),
+        percent(other.mean),
+        interval(other.ci95),
         percent(score.chance),
       ]
     }),
@@ -202,7 +213,7 @@ function describeScores({ mindeye, ridge }: Demo): string[] {
   return [
     `Retrieval among ${mindeye.pool} images that training never saw (${mindeye.trials} averaged brain patterns of a simulated subject):`,
     '',
-    formatTable(['QUESTION', 'WITHIN', 'MINDEYE, 95 % INTERVAL', 'RIDGE, 95 % INTERVAL', 'CHANCE'], rows),
+    formatTable(['QUESTION', 'WITHIN', 'MINDEYE', '95 % INTERVAL', 'RIDGE', '95 % INTERVAL', 'CHANCE'], rows),
   ]
 }
 

@@ -103,6 +103,6 @@ export const evaluateAction = defineAction({
 /** `12.3 %`. */
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 
-/** `[6.0, 18.2] %`, the numbers aligned under each other. */
+/** `[6.0, 18.2] %`. */
 export const interval = ([low, high]: readonly [number, number]): string =>
-  `[${[low, high].map((x) => (100 * x).toFixed(1).padStart(5)).join(', ')}] %`
+  `[${(100 * low).toFixed(1)}, ${(100 * high).toFixed(1)}] %`

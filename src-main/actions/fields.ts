@@ -27,7 +27,12 @@ interface Shape {
 
 /** The fields of the action's input in the order of its schema. */
 export function fieldsOf(action: Action): Field[] {
-  return Object.entries(action.input.entries).map(([name, schema]) => describe(name, schema as unknown as Shape))
+  return describeFields(action.input.entries)
+}
+
+/** The fields of any object schema, in its order. */
+export function describeFields(entries: v.ObjectEntries): Field[] {
+  return Object.entries(entries).map(([name, schema]) => describe(name, schema as unknown as Shape))
 }
 
 function describe(name: string, schema: Shape): Field {

@@ -5,9 +5,11 @@ import { doctor } from './doctor.ts'
 import { evaluateAction } from './evaluate.ts'
 import { importAction } from './import.ts'
 import { inspect } from './inspect.ts'
+import { presetsAction } from './presets.ts'
 import { retrieveAction } from './retrieve.ts'
 import { runs } from './runs.ts'
 import { simulateAction } from './simulate.ts'
+import { subjectsAction } from './subjects.ts'
 import { trainAction } from './train.ts'
 
 /** Everything a researcher can do, in the order of the help page. The CLI and the API are derived from this list. */
@@ -17,6 +19,8 @@ export const actions: readonly Action[] = [
   simulateAction,
   inspect,
   importAction,
+  subjectsAction,
+  presetsAction,
   trainAction,
   evaluateAction,
   retrieveAction,

@@ -1,11 +1,13 @@
 import * as v from 'valibot'
 import { MindEyeError } from '../base/errors.ts'
+import { formatDuration } from '../base/eta.ts'
 import { checkMemory, trainingBytes } from '../training/memory.ts'
 import { parseSet, presetConfig, presets } from '../training/presets.ts'
 import type { TrainingConfig } from '../training/fields.ts'
 import { readManifest } from '../subjects/subject.ts'
 import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
+import { quote } from './finishedRun.ts'
 import { runJob } from './job.ts'
 import type { RunOptions } from '../base/progress.ts'
 import type { JsonObject, RunRecord, Workspace } from '../workspace/index.ts'
@@ -28,7 +30,7 @@ export const trainAction = defineAction({
     preset: v.optional(
       v.pipe(
         v.picklist(presets.map(({ id }) => id)),
-        v.description(`options to start from: ${presets.map(({ id, purpose }) => `${id} (${purpose})`).join('; ')}`),
+        v.description('options to start from; `mindeye presets` tells what each is for'),
       ),
       'small-study',
     ),
@@ -75,12 +77,13 @@ export const trainAction = defineAction({
     })
     return continueRun(ctx, workspace, run.id, options)
   },
-  format: ({ run, folds, parameters, seconds }) =>
-    `trained ${run}: ${parameters.toLocaleString('en')} parameters${folds > 1 ? ` in each of ${folds} folds` : ''}, ${seconds.toFixed(1)} s\nscore it with \`mindeye evaluate --run ${run}\``,
+  format: ({ run, workspace, folds, parameters, seconds }) =>
+    `trained ${run}: ${parameters.toLocaleString('en')} parameters${folds > 1 ? ` in each of ${folds} folds` : ''}, ${formatDuration(seconds)}\nscore it with \`mindeye evaluate --workspace ${quote(workspace)} --run ${run}\``,
 })
 
 export interface Trained {
   run: string
+  workspace: string
   folds: number
   parameters: number
   seconds: number
@@ -111,6 +114,6 @@ function continueRun(ctx: ActionContext, workspace: Workspace, id: string, optio
     warnings.forEach(log)
     const seconds = (performance.now() - started) / 1000
     workspace.runs.update(id, { summary: { folds, parameters, seconds } })
-    return { run: id, folds, parameters, seconds, backend: backend.name }
+    return { run: id, workspace: workspace.path, folds, parameters, seconds, backend: backend.name }
   })
 }

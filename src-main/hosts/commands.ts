@@ -87,11 +87,15 @@ function addOption(command: Command, field: Field): void {
   else command.addOption(new Option(`${flag} <${placeholder(field)}>`, describe(field)))
 }
 
+/** A longer one would push all descriptions to the right; they name the choices anyway. */
+const LONGEST_PLACEHOLDER = 24
+
 function placeholder(field: Field): string {
   if (field.type === 'map') return 'name=value...'
   if (field.type === 'list') return field.item === 'number' ? 'n,n' : 'value...'
   if (field.type === 'number') return 'n'
-  return field.choices ? field.choices.join('|') : 'value'
+  const choices = field.choices?.join('|')
+  return choices && choices.length <= LONGEST_PLACEHOLDER ? choices : 'value'
 }
 
 function describe({ description, required, default: preset, choices, type }: Field): string {

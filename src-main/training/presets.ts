@@ -113,8 +113,8 @@ export function presetConfig(id: string, overrides: Record<string, string> = {})
       kind: 'input',
       where: `--set ${name}`,
       expected: known.includes(name) ? (issue.expected ?? issue.message) : `one of ${known.join(', ')}`,
-      found: `${overrides[name] ?? issue.received}`,
-      fix: '`mindeye train --help` lists every option with its meaning.',
+      found: known.includes(name) ? `${overrides[name] ?? issue.received}` : `'${name}'`,
+      fix: `\`mindeye presets ${id}\` lists every option with its meaning.`,
     })
   }
   const config = parsed.output
