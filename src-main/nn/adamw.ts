@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core'
-import type { Parameter, Parameters } from './parameters.ts'
+import type { AdamStep, Parameter, Parameters } from './parameters.ts'
 
 export interface AdamWOptions {
   beta2: number
@@ -18,7 +18,7 @@ export class AdamW {
   private readonly options: AdamWOptions
   /** Steps done. */
   steps = 0
-  private current: { lr: number; beta1: number } | undefined
+  private current: { lr: number; step: AdamStep } | undefined
   private readonly seen = new Set<string>()
 
   constructor(parameters: Parameters, options: AdamWOptions) {
@@ -28,19 +28,20 @@ export class AdamW {
 
   /** From here on, until `end`, gradients are applied with these values. Decays first, as torch.optim.AdamW does. */
   begin(lr: number, beta1: number): void {
-    this.current = { lr, beta1 }
+    const { beta2, eps } = this.options
+    this.current = { lr, step: { beta1, beta2, eps, t: this.steps + 1 } }
     this.seen.clear()
     this.parameters.sink = (parameter, piece, gradient) => this.apply(parameter, piece, gradient)
   }
 
   private apply(parameter: Parameter, piece: number, gradient: tf.Tensor): void {
-    const { lr, beta1 } = this.current!
-    const { weightDecay, decays, beta2, eps } = this.options
+    const { lr, step } = this.current!
+    const { weightDecay, decays } = this.options
     const key = `${parameter.name}/${piece}`
     if (this.seen.has(key)) throw new Error(`piece ${key} got a second gradient in one step`)
     this.seen.add(key)
     if (piece === 0 && weightDecay && decays(parameter.name)) parameter.decay(1 - lr * weightDecay)
-    parameter.adam({ lr, beta1, beta2, eps, t: this.steps + 1 }, piece, gradient)
+    parameter.adam(step, lr, piece, gradient)
     gradient.dispose()
   }
 

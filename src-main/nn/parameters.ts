@@ -15,9 +15,8 @@ const TRANSFER_ELEMENTS = 1 << 24
 export type Slot = 'value' | 'm' | 'v'
 export const slots: readonly Slot[] = ['value', 'm', 'v']
 
-/** The numbers of one Adam step, as PyTorch defines them; t counts from 1. */
+/** The numbers of one Adam step beside the learning rate, as PyTorch defines them; t counts from 1. */
 export interface AdamStep {
-  lr: number
   beta1: number
   beta2: number
   eps: number
@@ -29,8 +28,23 @@ interface Piece {
   /** A tensor of the stored value; the caller disposes it (or a tidy does). */
   read(slot: Slot): tf.Tensor
   assign(slot: Slot, value: tf.Tensor): void
-  adam(step: AdamStep, gradient: tf.Tensor): void
+  adam(step: AdamStep, lr: number, gradient: tf.Tensor): void
   dispose(): void
+}
+
+let scalarsOf: { step: AdamStep; tensors: tf.Scalar[] } | undefined
+
+/** What all pieces of a step share, made once: β1ᵗ, β2ᵗ, β1, β2, ε as TensorFlow's fused op takes it. */
+function adamScalars(step: AdamStep): tf.Scalar[] {
+  if (scalarsOf?.step !== step) {
+    tf.dispose(scalarsOf?.tensors ?? [])
+    const { beta1, beta2, eps, t } = step
+    const beta2Power = beta2 ** t
+    // TensorFlow adds ε to √v before the bias correction, PyTorch after it; PyTorch's ε seen from there is ε√(1−β2ᵗ).
+    const numbers = [beta1 ** t, beta2Power, beta1, beta2, eps * Math.sqrt(1 - beta2Power)]
+    scalarsOf = { step, tensors: numbers.map((x) => tf.keep(tf.scalar(x))) }
+  }
+  return scalarsOf.tensors
 }
 
 /** Variables inside TensorFlow, updated in place by its fused Adam. */
@@ -58,12 +72,12 @@ class ResourcePiece implements Piece {
     this.variable(slot).assign(value)
   }
 
-  adam({ lr, beta1, beta2, eps, t }: AdamStep, gradient: tf.Tensor): void {
-    const beta2Power = beta2 ** t
-    // TensorFlow adds ε to √v before the bias correction, PyTorch after it; PyTorch's ε seen from there is ε√(1−β2ᵗ).
-    const scalars = [beta1 ** t, beta2Power, lr, beta1, beta2, eps * Math.sqrt(1 - beta2Power)].map((x) => tf.scalar(x))
+  adam(step: AdamStep, lr: number, gradient: tf.Tensor): void {
+    const [beta1Power, beta2Power, beta1, beta2, eps] = adamScalars(step)
+    const rate = tf.scalar(lr)
+    const scalars = [beta1Power, beta2Power, rate, beta1, beta2, eps]
     this.variable('value').applyAdam(this.variable('m'), this.variable('v'), scalars, gradient)
-    tf.dispose(scalars)
+    rate.dispose()
   }
 
   dispose(): void {
@@ -93,7 +107,7 @@ class TensorPiece implements Piece {
     this.tensors[slot] = tf.keep(tf.clone(value))
   }
 
-  adam({ lr, beta1, beta2, eps, t }: AdamStep, gradient: tf.Tensor): void {
+  adam({ beta1, beta2, eps, t }: AdamStep, lr: number, gradient: tf.Tensor): void {
     tf.tidy(() => {
       const m = tf.add(tf.mul(this.tensor('m'), beta1), tf.mul(gradient, 1 - beta1))
       const v = tf.add(tf.mul(this.tensor('v'), beta2), tf.mul(tf.square(gradient), 1 - beta2))
@@ -168,8 +182,8 @@ export class Parameter {
   }
 
   /** One Adam update of a piece, given the gradient of the true value. */
-  adam(step: AdamStep, piece: number, gradient: tf.Tensor): void {
-    this.pieces[piece].adam({ ...step, lr: step.lr / this.scale }, gradient)
+  adam(step: AdamStep, lr: number, piece: number, gradient: tf.Tensor): void {
+    this.pieces[piece].adam(step, lr / this.scale, gradient)
   }
 
   /** Multiplies the value by a number: at no cost when the layer reads `scale`, else in place. */

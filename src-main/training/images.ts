@@ -43,24 +43,30 @@ export function augment(
   const out = new Float32Array(indices.length * size)
   const middle = (side - 1) / 2
   const within = (largest: number) => largest * (2 * random.uniform() - 1)
-  const clamp = (x: number) => Math.min(side - 1, Math.max(0, x))
+  const last = side - 1
   for (let i = 0; i < indices.length; i++) {
     const [angle, zoom] = [within(range.rotation), 1 + within(range.scale)]
     const [dx, dy] = [within(range.shift) * side, within(range.shift) * side]
     const [cos, sin] = [Math.cos(angle) / zoom, Math.sin(angle) / zoom]
+    const from = indices[i] * size
+    let to = i * size
     for (let y = 0; y < side; y++)
       for (let x = 0; x < side; x++) {
-        const [u, v] = [x - middle - dx, y - middle - dy]
-        const fromX = clamp(cos * u + sin * v + middle)
-        const fromY = clamp(cos * v - sin * u + middle)
-        const [x0, y0] = [Math.floor(fromX), Math.floor(fromY)]
-        const [x1, y1] = [Math.min(side - 1, x0 + 1), Math.min(side - 1, y0 + 1)]
-        const [a, b] = [fromX - x0, fromY - y0]
-        for (let c = 0; c < channels; c++) {
-          const at = (row: number, column: number) => data[indices[i] * size + (row * side + column) * channels + c]
-          out[i * size + (y * side + x) * channels + c] =
-            (1 - b) * ((1 - a) * at(y0, x0) + a * at(y0, x1)) + b * ((1 - a) * at(y1, x0) + a * at(y1, x1))
-        }
+        const u = x - middle - dx
+        const v = y - middle - dy
+        const fromX = Math.min(last, Math.max(0, cos * u + sin * v + middle))
+        const fromY = Math.min(last, Math.max(0, cos * v - sin * u + middle))
+        const x0 = Math.floor(fromX)
+        const y0 = Math.floor(fromY)
+        const a = fromX - x0
+        const b = fromY - y0
+        const right = x0 < last ? channels : 0
+        const below = y0 < last ? side * channels : 0
+        let at = from + (y0 * side + x0) * channels
+        for (let c = 0; c < channels; c++, at++, to++)
+          out[to] =
+            (1 - b) * ((1 - a) * data[at] + a * data[at + right]) +
+            b * ((1 - a) * data[at + below] + a * data[at + below + right])
       }
   }
   return out
