@@ -9,6 +9,7 @@ import { encodeTable } from '../formats/table.ts'
 import type { DecodedTrials } from '../retrieval/decodeTrials.ts'
 import { parseMapping } from '../subjects/mapping.ts'
 import { openSubject } from '../subjects/subject.ts'
+import { short } from '../subjects/wording.ts'
 import type { RunRecord } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
@@ -186,7 +187,6 @@ function chooseFold(run: RunRecord, chosen?: number): number {
     where: '--fold',
     expected: folds > 1 ? `0 to ${folds - 1}: each of the ${folds} folds has a decoder of its own` : '0, the only fold',
     found: chosen === undefined ? 'nothing' : `${chosen}`,
-    fix: 'For new trials, a decoder trained with --split shipped has seen the most data.',
   })
 }
 
@@ -206,7 +206,7 @@ function warningsOf(trials: { notFinite: number }, { z }: DecodedTrials, run: Ru
     warnings.push(`${trials.notFinite} values are NaN or infinite; the training mean stands for them.`)
   if (Math.abs(z.mean) > 0.5 || z.sd < 0.5 || z.sd > 2)
     warnings.push(
-      `On the scale of the training trials (mean 0, SD 1) these have mean ${z.mean.toPrecision(2)} and SD ${z.sd.toPrecision(2)}: they may be in other units, or preprocessed in another way.`,
+      `On the scale of the training trials (mean 0, SD 1) these have mean ${short(z.mean)} and SD ${short(z.sd)}: they may be in other units, or preprocessed in another way.`,
     )
   if (runConfig(run).training.zscore === 'session')
     warnings.push(

@@ -221,7 +221,7 @@ function describeNext({ workspace, subject, mindeye }: Demo): string[] {
   const where = `--workspace ${quote(workspace)}`
   const commands = [
     [`retrieve ${where} --run ${mindeye.run}`, 'every held-out trial with what it found'],
-    [`evaluate ${where} --run ${mindeye.run} --pool 50`, 'scores in smaller pools'],
+    [`evaluate ${where} --run ${mindeye.run} --pool ${Math.ceil(mindeye.pool / 2)}`, 'scores in smaller pools'],
     [`train ${where} --subject ${subject} --preset small-study`, 'another decoder for the same subject'],
     ['inspect PATH', 'what your own files are, and which checks hold'],
     ['import PATH --workspace MY-WORKSPACE', 'your own data, then train as above'],
