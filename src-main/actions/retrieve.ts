@@ -197,7 +197,7 @@ async function contactSheet(
     n: similarity.trials,
     scores: directions.flatMap((direction) =>
       Object.entries(scores[direction]).map(([top, { mean, ci95, chance }]) => ({
-        label: `${direction} ${top.replace('top', 'top-')}`,
+        label: `find ${direction}, ${top.replace('top', 'top-')}`,
         mean,
         ci95,
         chance,

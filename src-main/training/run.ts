@@ -203,7 +203,7 @@ async function trainNetwork(
         done: step + 1,
         total: plan.totalSteps,
         message: `epoch ${epoch + 1} of ${config.epochs}`,
-        values: { epoch, loss, nce, mse, lr, examplesPerSecond },
+        values: { loss, nce, mse, lr, examplesPerSecond },
       })
       const epochEnds = stepInEpoch === plan.stepsPerEpoch - 1
       if (epochEnds) metrics.flush()
