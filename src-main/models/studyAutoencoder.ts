@@ -11,6 +11,8 @@ export interface StudyAutoencoderConfig {
 /** Widths between pixels and latent. */
 const HIDDEN = [256, 128] as const
 
+const INITIAL_LOG_VARIANCE = -4
+
 /** A small variational autoencoder of one study's pictures: an MLP to a Gaussian latent and back to pixel logits. */
 export class StudyAutoencoder {
   readonly config: StudyAutoencoderConfig
@@ -28,8 +30,10 @@ export class StudyAutoencoder {
 
   /** Pictures (B, pixels) in [0, 1] → mean and log variance of the latent, (B, L) each. */
   encode(pictures: tf.Tensor2D, anchor?: tf.Scalar): { mean: tf.Tensor2D; logVariance: tf.Tensor2D } {
-    const [mean, logVariance] = tf.split(through(this.down, pictures, anchor), 2, 1) as tf.Tensor2D[]
-    return { mean, logVariance: tf.clipByValue(logVariance, -10, 10) }
+    const centred = tf.sub(tf.mul(pictures, 2), 1) as tf.Tensor2D
+    const [mean, shift] = tf.split(through(this.down, centred, anchor), 2, 1) as tf.Tensor2D[]
+    // The noise starts well below the spread of the means; at SD 1 the decoder would learn to ignore the latent.
+    return { mean, logVariance: tf.clipByValue(tf.add(shift, INITIAL_LOG_VARIANCE), -10, 10) }
   }
 
   /** Latents (B, L) → logits of the pixels (B, pixels). */
