@@ -35,7 +35,9 @@ const say = (line: string) => process.stderr.write(`${line}\n`)
 const first = createContext(() => {})
 const { subject } = await importAction.run(first, await validateInput(importAction, { paths, workspace }), quiet)
 const { splits: offers } = readManifest((await first.workspace(workspace)).subjects.get(subject).folder)
-const possible = offers.filter(({ possible, split }) => possible && !split.startsWith('kfold')).map(({ split }) => split)
+const possible = offers
+  .filter(({ possible, split }) => possible && !split.startsWith('kfold'))
+  .map(({ split }) => split)
 const splits = options.splits?.split(',') ?? possible
 
 interface Cell {
@@ -48,9 +50,9 @@ interface Cell {
   pool?: number
 }
 const cells: Cell[] = splits.flatMap((split) =>
-  options.presets.split(',').flatMap((preset) =>
-    Array.from({ length: Number(options.seeds) }, (_, i) => ({ split, preset, seed: i + 1 })),
-  ),
+  options.presets
+    .split(',')
+    .flatMap((preset) => Array.from({ length: Number(options.seeds) }, (_, i) => ({ split, preset, seed: i + 1 }))),
 )
 
 async function work(ctx: ActionContext, queue: Cell[]): Promise<void> {
@@ -58,7 +60,11 @@ async function work(ctx: ActionContext, queue: Cell[]): Promise<void> {
     const { split, preset, seed } = cell
     const train = await validateInput(trainAction, { workspace, subject, preset, split, seed })
     const { run, seconds } = await trainAction.run(ctx, train, quiet)
-    const { retrieval, pool } = await evaluateAction.run(ctx, await validateInput(evaluateAction, { workspace, run }), quiet)
+    const { retrieval, pool } = await evaluateAction.run(
+      ctx,
+      await validateInput(evaluateAction, { workspace, run }),
+      quiet,
+    )
     const tops = [retrieval.image.top1, retrieval.image.top3, retrieval.brain.top1, retrieval.brain.top3]
     cell.scores = tops.map((score) => score.mean)
     cell.chances = tops.map(({ chance }) => chance)
@@ -88,4 +94,6 @@ for (const split of splits) {
   console.log(`| ${split} | ${own[0].pool} | chance | ${own[0].chances!.map(three).join(' | ')} |`)
 }
 const date = new Date().toISOString().slice(0, 10)
-console.log(`\nMean ± SD over ${options.seeds} seeds; ${cpus()[0].model}, ${availableParallelism()} cores, Node ${process.version}, ${date}.`)
+console.log(
+  `\nMean ± SD over ${options.seeds} seeds; ${cpus()[0].model}, ${availableParallelism()} cores, Node ${process.version}, ${date}.`,
+)
