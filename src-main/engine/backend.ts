@@ -21,6 +21,8 @@ export interface BackendInfo {
   oneDnn: boolean
   /** Whether TensorFlow was asked for run-to-run identical kernels. */
   deterministic: boolean
+  /** Of matrix products: Ampere and later cards round their inputs to TF32 unless `NVIDIA_TF32_OVERRIDE=0`. */
+  precision: 'float32' | 'tf32'
   /** True for the plain backend: a few hundred times slower. */
   slow: boolean
   /** Why TensorFlow does not compute, when it doesn't. */
@@ -71,6 +73,7 @@ function loadTensorFlow(): BackendInfo {
     threads: Number(process.env.TF_NUM_INTRAOP_THREADS) || availableParallelism(),
     oneDnn: process.env.TF_ENABLE_ONEDNN_OPTS !== '0',
     deterministic: ['1', 'true'].includes(process.env.TF_DETERMINISTIC_OPS),
+    precision: backend.isUsingGpuDevice && process.env.NVIDIA_TF32_OVERRIDE !== '0' ? 'tf32' : 'float32',
     slow: false,
   }
 }
@@ -87,6 +90,7 @@ async function loadPlain(reason: string): Promise<BackendInfo> {
     threads: 1,
     oneDnn: false,
     deterministic: true,
+    precision: 'float32',
     slow: true,
     reason,
   }
