@@ -3,6 +3,7 @@ import { MindEyeError } from '../base/errors.ts'
 import type { ArrayEntry } from '../formats/array.ts'
 import { elementCount } from '../formats/array.ts'
 import type { Random } from './random.ts'
+import { numbersOf } from './numbers.ts'
 import { hasTensorFlow, ResourceVariable } from './raw.ts'
 
 /** Largest piece of a parameter that is one variable, in elements: bounds the gradient that exists at a time. */
@@ -192,16 +193,16 @@ export class Parameter {
     else tf.tidy(() => this.pieces.forEach((piece) => piece.assign('value', tf.mul(piece.read('value'), factor))))
   }
 
-  /** Copies rows of a slot out of TensorFlow, at most 64 MB at a time, as `(first row, numbers)`. */
+  /** Copies rows of a slot out of TensorFlow, at most 64 MB at a time, in order. */
   *download(slot: Slot): Generator<Float32Array> {
     const rowSize = elementCount(this.shape.slice(1))
     const step = Math.max(1, Math.floor(TRANSFER_ELEMENTS / rowSize))
     for (const [i, { start, stop }] of this.rows.entries())
       for (let row = 0; row < stop - start; row += step)
-        yield tf.tidy(() => {
+        yield numbersOf(() => {
           const all = this.pieces[i].read(slot)
           const count = Math.min(step, stop - start - row)
-          return (count === stop - start ? all : tf.slice(all, [row], [count])).dataSync<'float32'>()
+          return count === stop - start ? all : tf.slice(all, [row], [count])
         })
   }
 

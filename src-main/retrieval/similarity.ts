@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { MindEyeError } from '../base/errors.ts'
+import { numbersOf } from '../nn/numbers.ts'
 
 /** Flattened embeddings: `data` is (count, width) in C order, `width` = tokens x embedding width. */
 export interface Embeddings {
@@ -73,12 +74,12 @@ export function forEachSimilarityBlock(
     const left = tf.tensor2d(normalizeRows(queries, queryStart, queryStop), [queryStop - queryStart, width])
     for (let galleryStart = 0; galleryStart < gallery.count; galleryStart += rows) {
       const galleryStop = Math.min(gallery.count, galleryStart + rows)
-      const values = tf.tidy(() => {
+      const values = numbersOf(() => {
         const right = tf.tensor2d(normalizeRows(gallery, galleryStart, galleryStop), [
           galleryStop - galleryStart,
           width,
         ])
-        return tf.matMul(left, right, false, true).dataSync<'float32'>()
+        return tf.matMul(left, right, false, true)
       })
       visit({ queryStart, queryStop, galleryStart, galleryStop, values })
     }

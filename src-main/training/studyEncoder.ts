@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { RunOptions } from '../base/progress.ts'
 import { StudyAutoencoder } from '../models/studyAutoencoder.ts'
 import { AdamW } from '../nn/adamw.ts'
+import { numbersOf } from '../nn/numbers.ts'
 import { Parameters } from '../nn/parameters.ts'
 import type { Random } from '../nn/random.ts'
 import { oneCycle } from '../nn/schedule.ts'
@@ -79,9 +80,9 @@ export class StudyEncoder implements ImageEncoder {
   }
 
   encode(images: ImageTensor): Float32Array {
-    return tf.tidy(() => {
+    return numbersOf(() => {
       const pictures = tf.tensor2d(images.data, [images.count, images.data.length / images.count])
-      return tf.div(this.model.encode(pictures).mean, this.deviation).dataSync<'float32'>()
+      return tf.div(this.model.encode(pictures).mean, this.deviation)
     })
   }
 
