@@ -155,18 +155,17 @@ export function makeFolds(trials: TrialTable, split: Split, seed: number): Fold[
 
 /** Every split with the number of folds it would give, or the reason why this study cannot have it. */
 export function offerSplits(trials: TrialTable): SplitOffer[] {
-  const offers = ['shipped', 'leave-one-run-out', 'leave-one-stimulus-out', 'kfold:5'].map((split): SplitOffer => {
+  return ['shipped', 'leave-one-run-out', 'leave-one-stimulus-out', 'kfold:5'].map((split): SplitOffer => {
+    const refused = (reason: string): SplitOffer => ({ split, possible: false, folds: 0, reason })
+    // Counted first: the folds of 10,000 stimuli would fill the memory.
+    const shown = split === 'leave-one-stimulus-out' ? distinct(trials.stimulus).length : 0
+    if (shown > MOST_STIMULI_TO_LEAVE_OUT)
+      return refused(`${shown} stimuli would mean as many trainings; kfold:K keeps stimuli apart too`)
     try {
       return { split, possible: true, folds: makeFolds(trials, split, 0).length, reason: '' }
     } catch (error) {
       if (!(error instanceof MindEyeError)) throw error
-      return { split, possible: false, folds: 0, reason: error.parts.found }
+      return refused(error.parts.found)
     }
   })
-  const one = offers.find((offer) => offer.split === 'leave-one-stimulus-out')
-  if (one && one.folds > MOST_STIMULI_TO_LEAVE_OUT) {
-    one.possible = false
-    one.reason = `${one.folds} stimuli would mean as many trainings; kfold:K keeps stimuli apart too`
-  }
-  return offers
 }
