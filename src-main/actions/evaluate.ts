@@ -54,7 +54,7 @@ export const evaluateAction = defineAction({
     top: v.optional(
       v.pipe(
         v.string(),
-        v.regex(/^[1-9]\d*(,[1-9]\d*)*$/, 'expected whole numbers, e.g. 1,3'),
+        v.regex(/^[1-9]\d*(,[1-9]\d*)*$/, 'whole numbers, e.g. 1,3'),
         v.description('within how many of the best the right one must be, e.g. 1,3'),
       ),
       '1,3',

@@ -12,10 +12,14 @@ export function finishedRun(workspace: Workspace, id: string): RunRecord {
     expected: 'a finished run',
     found: `that it is ${run.state}`,
     fix: isResumable(run.state)
-      ? `Finish it with \`mindeye train --workspace ${quote(workspace.path)} --resume ${id}\`.`
+      ? `Finish it with \`${resumeCommand(workspace, id)}\`.`
       : 'Wait until its training is done.',
   })
 }
+
+/** What to type to go on with a run. */
+export const resumeCommand = (workspace: Workspace, id: string): string =>
+  `mindeye train --workspace ${quote(workspace.path)} --resume ${id}`
 
 /** A path as a shell takes it. */
 export function quote(path: string): string {

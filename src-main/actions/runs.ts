@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import type { Json, RunRecord, Workspace } from '../workspace/index.ts'
 import { isResumable } from '../workspace/records.ts'
 import { defineAction } from './action.ts'
-import { quote } from './finishedRun.ts'
+import { resumeCommand } from './finishedRun.ts'
 import { formatTable } from './table.ts'
 
 interface ListedRun extends RunRecord {
@@ -49,9 +49,7 @@ export const runs = defineAction({
 })
 
 function listed(workspace: Workspace, run: RunRecord): ListedRun {
-  const resume = isResumable(run.state)
-    ? `mindeye train --workspace ${quote(workspace.path)} --resume ${run.id}`
-    : undefined
+  const resume = isResumable(run.state) ? resumeCommand(workspace, run.id) : undefined
   return { ...run, folder: workspace.runs.folderOf(run.id), resume }
 }
 

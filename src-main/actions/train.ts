@@ -1,13 +1,15 @@
 import * as v from 'valibot'
 import { MindEyeError } from '../base/errors.ts'
 import { formatDuration } from '../base/eta.ts'
+import { ProcessDeath } from '../engine/channel.ts'
 import { checkMemory, trainingBytes } from '../training/memory.ts'
 import { parseSet, presetConfig, presets } from '../training/presets.ts'
 import type { TrainingConfig } from '../training/fields.ts'
-import { readManifest } from '../subjects/subject.ts'
+import { makeFolds } from '../subjects/splits.ts'
+import { readManifest, readTrials } from '../subjects/subject.ts'
 import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
-import { quote } from './finishedRun.ts'
+import { quote, resumeCommand } from './finishedRun.ts'
 import { runJob } from './job.ts'
 import type { RunOptions } from '../base/progress.ts'
 import type { JsonObject, RunRecord, Workspace } from '../workspace/index.ts'
@@ -18,6 +20,9 @@ export interface RunConfig {
   split: string
   seed: number
 }
+
+/** A cancelled training first writes a checkpoint, 11 GB for the largest preset; a second Ctrl-C ends it at once. */
+const LAST_SAVE_MS = 300_000
 
 export const runConfig = (run: RunRecord): RunConfig => run.config as unknown as RunConfig
 
@@ -69,7 +74,10 @@ export const trainAction = defineAction({
     const training = presetConfig(input.preset, overrides)
     const manifest = readManifest(subject.folder)
     checkMemory(trainingBytes(training, manifest.voxelCount, manifest.trialCount))
-    const config: RunConfig = { training, split: input.split ?? manifest.defaultSplit, seed: input.seed }
+    const split = input.split ?? manifest.defaultSplit
+    // Refused before there is a run that could never be finished.
+    makeFolds(readTrials(subject.folder, manifest), split, input.seed)
+    const config: RunConfig = { training, split, seed: input.seed }
     const run = workspace.runs.create({
       subject: subject.id,
       preset: input.preset,
@@ -110,7 +118,12 @@ function continueRun(ctx: ActionContext, workspace: Workspace, id: string, optio
     if (backend.slow) log(`TensorFlow does not compute (${backend.reason}); the plain backend does, many times slower.`)
     const { folder: subjectFolder } = workspace.subjects.get(run.subject)
     const task = { runFolder: workspace.runs.folderOf(id), subjectFolder, config: training, split, seed }
-    const { folds, parameters, warnings } = await ctx.engine().call('train', task, { signal, onProgress })
+    const call = { signal, onProgress, abortGraceMs: LAST_SAVE_MS }
+    const trained = ctx.engine().call('train', task, call)
+    const { folds, parameters, warnings } = await trained.catch((error) => {
+      if (signal.aborted || error instanceof ProcessDeath) ctx.log(`go on with \`${resumeCommand(workspace, id)}\``)
+      throw error
+    })
     warnings.forEach(log)
     const seconds = (performance.now() - started) / 1000
     workspace.runs.update(id, { summary: { folds, parameters, seconds } })

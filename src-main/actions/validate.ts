@@ -24,9 +24,12 @@ export async function validateInput<S extends InputSchema>(
 function tell(issue: v.GenericIssue, nameOf: (field: string) => string) {
   const [first] = issue.path ?? []
   const where = first ? nameOf(String(first.key)) : 'the input'
-  const isMissing = issue.input === undefined
-  const found = isMissing ? 'nothing' : typeof issue.input === 'object' ? issue.received : JSON.stringify(issue.input)
-  return { where, expected: isMissing ? 'a value' : wording(issue), found: found ?? 'something else' }
+  // A check over several fields points at one of them; its input is then the whole object.
+  const value = issue.path ? issue.path.at(-1)?.value : issue.input
+  const isMissing = value === undefined
+  const found = isMissing ? 'nothing' : typeof value === 'object' ? issue.received : JSON.stringify(value)
+  const expected = isMissing && issue.type !== 'check' ? 'a value' : wording(issue)
+  return { where, expected, found: found ?? 'something else' }
 }
 
 const kinds: Record<string, string> = {
@@ -46,6 +49,8 @@ const kinds: Record<string, string> = {
 function wording(issue: v.GenericIssue): string {
   if (issue.type === 'picklist')
     return `one of ${(issue.expected ?? '').replaceAll(/[()"]/g, '').replaceAll(' | ', ', ')}`
+  // A pattern says little; its message says it in words.
+  if (issue.type === 'regex') return issue.message
   const limit = issue.requirement
   const kind = kinds[issue.type]
   if (kind && (typeof limit === 'number' || typeof limit === 'string')) return `${kind} ${limit}`

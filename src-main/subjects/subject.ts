@@ -111,6 +111,10 @@ export function readManifest(dir: string): SubjectManifest {
   return manifest
 }
 
+/** The trials alone, e.g. to see whether a split is possible. */
+export const readTrials = (dir: string, { trialCount }: SubjectManifest): TrialTable =>
+  readTrialTable(join(dir, 'trials.tsv'), trialCount)
+
 /** An array of the subject folder, e.g. `rois.npy` (R, V), `positions.npy` (V, 3) in mm or `noiseCeiling.npy` (V); undefined when absent. */
 export function readSubjectArray(dir: string, name: string): NdArray | undefined {
   const path = join(dir, name)
@@ -133,7 +137,7 @@ export async function openSubject(dir: string): Promise<Subject> {
   const voxelPath = join(dir, 'cache', 'voxels.npy')
   const imagePath = join(dir, 'cache', 'stimuli.npy')
   if (!cacheIsThere(dir)) await rebuildCache(dir, manifest)
-  const trials = readTrialTable(join(dir, 'trials.tsv'), trialCount)
+  const trials = readTrials(dir, manifest)
   const stimuli = readStimulusTable(join(dir, 'stimuli.tsv'), stimulusCount)
   const voxels = openRows(voxelPath, 'float32', [trialCount, voxelCount])
   const images = openRows(imagePath, 'uint8', [stimulusCount, image.height, image.width, image.channels])
