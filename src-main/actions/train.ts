@@ -60,7 +60,16 @@ export const trainAction = defineAction({
   }),
   async run(ctx, input, options) {
     const workspace = await ctx.workspace(input.workspace)
-    if (input.resume) return continueRun(ctx, workspace, input.resume, options)
+    const overrides = { ...parseSet(input.set ?? []), ...(input.epochs && { epochs: String(input.epochs) }) }
+    if (input.resume) {
+      const asked = {
+        ...overrides,
+        ...(input.subject && { subject: input.subject }),
+        ...(input.split && { split: input.split }),
+      }
+      checkUnchanged(workspace.runs.get(input.resume), asked)
+      return continueRun(ctx, workspace, input.resume, options)
+    }
     if (!input.subject)
       throw new MindEyeError({
         kind: 'input',
@@ -70,7 +79,6 @@ export const trainAction = defineAction({
         fix: 'List them with `mindeye subjects`.',
       })
     const subject = workspace.subjects.get(input.subject)
-    const overrides = { ...parseSet(input.set ?? []), ...(input.epochs && { epochs: String(input.epochs) }) }
     const training = presetConfig(input.preset, overrides)
     const manifest = readManifest(subject.folder)
     checkMemory(trainingBytes(training, manifest.voxelCount, manifest.trialCount))
@@ -88,6 +96,21 @@ export const trainAction = defineAction({
   format: ({ run, workspace, folds, parameters, seconds }) =>
     `trained ${run}: ${parameters.toLocaleString('en')} parameters${folds > 1 ? ` in each of ${folds} folds` : ''}, ${formatDuration(seconds)}\nscore it with \`mindeye evaluate --workspace ${quote(workspace)} --run ${run}\``,
 })
+
+/** A resumed run goes on as it began: throws when an option given beside `--resume` says otherwise. */
+function checkUnchanged(run: RunRecord, asked: Record<string, string>): void {
+  const { training, split } = runConfig(run)
+  const began: Record<string, string | number | boolean> = { ...training, split, subject: run.subject }
+  for (const [name, value] of Object.entries(asked))
+    if (value !== `${began[name]}` && Number(value) !== began[name])
+      throw new MindEyeError({
+        kind: 'input',
+        where: `--resume ${run.id}`,
+        expected: `${name} ${began[name]}, as the run began`,
+        found: `'${value}'`,
+        fix: 'Leave the option out, or start a new run.',
+      })
+}
 
 export interface Trained {
   run: string

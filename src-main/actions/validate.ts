@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { MindEyeError } from '../base/errors.ts'
+import { wording } from '../base/wording.ts'
 import type { Action, InputSchema } from './action.ts'
 
 /**
@@ -30,30 +31,4 @@ function tell(issue: v.GenericIssue, nameOf: (field: string) => string) {
   const found = isMissing ? 'nothing' : typeof value === 'object' ? issue.received : JSON.stringify(value)
   const expected = isMissing && issue.type !== 'check' ? 'a value' : wording(issue)
   return { where, expected, found: found ?? 'something else' }
-}
-
-const kinds: Record<string, string> = {
-  number: 'a number',
-  integer: 'a whole number',
-  string: 'a text',
-  boolean: 'true or false',
-  min_value: 'at least',
-  max_value: 'at most',
-  gt_value: 'more than',
-  lt_value: 'less than',
-  min_length: 'a length of at least',
-  max_length: 'a length of at most',
-}
-
-/** What valibot wanted, in words: its `expected` is `number`, `>=1`, `("a" | "b")`; a check of our own brings its message. */
-function wording(issue: v.GenericIssue): string {
-  if (issue.type === 'picklist')
-    return `one of ${(issue.expected ?? '').replaceAll(/[()"]/g, '').replaceAll(' | ', ', ')}`
-  // A pattern says little; its message says it in words.
-  if (issue.type === 'regex') return issue.message
-  const limit = issue.requirement
-  const kind = kinds[issue.type]
-  if (kind && (typeof limit === 'number' || typeof limit === 'string')) return `${kind} ${limit}`
-  if (kind) return kind
-  return issue.expected ?? issue.message
 }

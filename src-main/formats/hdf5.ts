@@ -43,7 +43,7 @@ const maxObjects = 100_000
 
 /**
  * Opens an HDF5 file by path and reads slices at random access. A contiguous dataset must fit into the file; a chunked one may
- * expand to 1032 times the file's size (deflate's limit). 16-bit floats are taken as IEEE float16.
+ * expand to `maxRatio` times the file's size. 16-bit floats are taken as IEEE float16.
  * Links to other files and virtual datasets are listed in `others` and never followed.
  */
 export async function openHdf5(path: string): Promise<Hdf5File> {

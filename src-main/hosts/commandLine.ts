@@ -44,7 +44,8 @@ export async function readCommand(
   try {
     return { action, input: await validateInput(action, input, (field) => optionName(action, field)) }
   } catch (error) {
-    throw new UsageError(error as MindEyeError)
+    const { parts } = error as MindEyeError
+    throw new UsageError(new MindEyeError({ ...parts, fix: parts.fix ?? `See \`mindeye ${action.name} --help\`.` }))
   }
 }
 

@@ -131,7 +131,7 @@ export const rules: readonly Rule[] = [
         ok: repeated > 0,
         title: 'Repeats',
         expected: 'images shown more than once, for a noise ceiling',
-        found: `${repeated} of ${shown.size} images shown more than once, each ${range(times)} times`,
+        found: `${repeated} of ${shown.size} images shown more than once, each ${range(times)} ${times.every((n) => n === 1) ? 'time' : 'times'}`,
         detail: repeated ? '' : 'Without repeats there is no noise ceiling.',
       }
     },

@@ -1,5 +1,6 @@
 import { getDotPath } from 'valibot'
 import { MindEyeError } from '../base/errors.ts'
+import { wording } from '../base/wording.ts'
 import { parseTraining, trainingFields } from './fields.ts'
 import type { TrainingConfig, TrainingOptions } from './fields.ts'
 
@@ -114,8 +115,8 @@ export function presetConfig(id: string, overrides: Record<string, string> = {})
     throw new MindEyeError({
       kind: 'input',
       where: `--set ${name}`,
-      expected: known.includes(name) ? (issue.expected ?? issue.message) : `one of ${known.join(', ')}`,
-      found: known.includes(name) ? `${overrides[name] ?? issue.received}` : `'${name}'`,
+      expected: known.includes(name) ? wording(issue) : `one of ${known.join(', ')}`,
+      found: `'${known.includes(name) ? (overrides[name] ?? issue.received) : name}'`,
       fix: `\`mindeye presets ${id}\` lists every option with its meaning.`,
     })
   }

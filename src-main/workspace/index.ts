@@ -96,7 +96,7 @@ function noWorkspace(root: string, content: string[] | undefined): MindEyeError 
     expected: 'a workspace',
     found,
     fix: content?.length
-      ? 'Give an empty or new folder.'
+      ? 'Check the path; a workspace is made by `mindeye import` in an empty or new folder.'
       : 'Import a subject into it first (`mindeye import`), or check the path.',
   })
 }

@@ -44,7 +44,7 @@ export class Runs {
     const latest = this.list().slice(0, 5)
     throw new MindEyeError({
       kind: 'input',
-      where: '--run',
+      where: 'the run',
       expected: latest.length ? `a run of this workspace, e.g. ${latest.map((r) => r.id).join(', ')}` : 'a trained run',
       found: `'${id}'`,
       fix: latest.length ? 'List them with `mindeye runs`.' : 'Train one with `mindeye train`.',

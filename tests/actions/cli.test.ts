@@ -137,7 +137,9 @@ describe('a wrong command line', () => {
     const outcome = await run('echo', 'a', '--layout', 'zip', '--json')
     expect(outcome.code).toBe(2)
     expect(errorOf(outcome)).toMatchObject({ kind: 'input', where: '--layout', found: '"zip"' })
-    expect(outcome.err).toBe('error: --layout: expected one of webdataset, hdf5, nsd, found "zip"\n')
+    expect(outcome.err).toBe(
+      'error: --layout: expected one of webdataset, hdf5, nsd, found "zip"\n  fix: See `mindeye echo --help`.\n',
+    )
   })
 
   test('all wrong fields are told at once', async () => {

@@ -203,7 +203,7 @@ describe('decode', () => {
 describe('what cannot be done is refused in words', () => {
   test('an unknown run, and one that is not finished', async () => {
     const unknown = await refusal('evaluate', '--workspace', workspace, '--run', 'nobody')
-    expect(unknown).toMatchObject({ code: 1, kind: 'input', where: '--run', found: "'nobody'" })
+    expect(unknown).toMatchObject({ code: 1, kind: 'input', where: 'the run', found: "'nobody'" })
     const opened = Workspace.open(workspace)
     const { id } = opened.runs.create({ subject: SUBJECT, preset: 'demo', config: {} })
     opened.runs.finish(id, 'cancelled')
@@ -215,6 +215,20 @@ describe('what cannot be done is refused in words', () => {
         found: 'that it is cancelled',
         fix: `Finish it with \`mindeye train --workspace '${workspace}' --resume ${id}\`.`,
       })
+  })
+
+  test('a split that cannot be, leaving no run behind; an option that contradicts the resumed run', async () => {
+    const runs = () => ask<{ runs: unknown[] }>('runs', '--workspace', workspace).then((result) => result.runs.length)
+    const before = await runs()
+    const train = ['train', '--workspace', workspace, '--subject', SUBJECT]
+    expect(await refusal(...train, '--split', 'kfold:1')).toMatchObject({ code: 1, kind: 'input', found: '1' })
+    expect(await refusal(...train, '--resume', demo.mindeye.run, '--epochs', '999')).toMatchObject({
+      code: 1,
+      kind: 'input',
+      where: `--resume ${demo.mindeye.run}`,
+      found: "'999'",
+    })
+    expect(await runs()).toBe(before)
   })
 
   test('trials of another number of voxels, a trial that was not held out, a folder that exists', async () => {

@@ -48,7 +48,7 @@ const failures: Record<string, { change(study: Mutable): void; found: RegExp; le
   },
   repeats: {
     change: (study) => (study.trials = trialTable({ stimulus: [0, 1, 2, 3] })),
-    found: /^0 of 4 images shown more than once, each 1 times$/,
+    found: /^0 of 4 images shown more than once, each 1 time$/,
     level: 'note',
   },
   'images.blank': {

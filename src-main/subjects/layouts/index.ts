@@ -44,7 +44,9 @@ export async function openStudy(paths: readonly string[], map: Mapping, id?: str
         where: paths.join(', '),
         expected: `a dataset in one of the layouts ${layouts.map((layout) => layout.id).join(', ')}`,
         found: (await inventory.describe()) || 'no readable file',
-        fix: 'Name its arrays: --map voxels.train=NAME --map stimuli.train=NAME --map voxels.test=NAME --map stimuli.test=NAME.',
+        fix: inventory.files.some((file) => file.format)
+          ? 'Name its arrays: --map voxels.train=NAME --map stimuli.train=NAME --map voxels.test=NAME --map stimuli.test=NAME.'
+          : 'Check the path: nothing here is in a format that we read (MATLAB, HDF5, npy, npz, safetensors, NIfTI, tar).',
       })
     const study = await best.layout.open(inventory, map)
     return { ...best, study, inventory, close: () => inventory.close() }
