@@ -40,7 +40,7 @@ export function which(...names) {
     }
 }
 
-export function nvidiaDriver() {
+function nvidiaDriver() {
   return (
     existsSync('/proc/driver/nvidia/version') || existsSync('/usr/lib/wsl/lib/libcuda.so.1') || !!which('nvidia-smi')
   )

@@ -31,15 +31,6 @@ function noneYet(queries: number, k: number): Neighbours {
   }
 }
 
-/** Top-k of each row of a similarity matrix (rows, columns); k is cut to the number of columns. */
-export function topK(similarity: Float32Array, rows: number, columns: number, k: number): Neighbours {
-  const best = noneYet(rows, Math.min(k, columns))
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++)
-      offer(best, row * best.k, column, similarity[row * columns + column])
-  return best
-}
-
 /**
  * Exact nearest gallery entries by cosine, block by block, so that the whole similarity matrix never exists.
  * Of equal similarities the entry that comes first in the gallery comes first.

@@ -1,3 +1,4 @@
+import { distinct } from '../base/distinct.ts'
 import { MindEyeError } from '../base/errors.ts'
 import { Random } from '../nn/random.ts'
 import type { TrialTable } from './subject.ts'
@@ -37,10 +38,6 @@ function fold(name: string, count: number, isTest: (row: number) => boolean, isT
   return { name, train: Int32Array.from(train), test: Int32Array.from(test) }
 }
 
-function distinct(values: Int32Array): number[] {
-  return [...new Set(values)].sort((a, b) => a - b)
-}
-
 function shipped(trials: TrialTable): Fold[] {
   const only = fold(
     'shipped',
@@ -76,7 +73,7 @@ function leaveOneRunOut(trials: TrialTable): Fold[] {
       `${unlabelled} of ${trials.count} trials without one`,
       'A trial of unknown run could sit beside its own run in training; choose another split.',
     )
-  return runs.map((run) =>
+  return Array.from(runs, (run) =>
     fold(
       `run ${run}`,
       trials.count,
@@ -95,7 +92,7 @@ function leaveOneStimulusOut(trials: TrialTable): Fold[] {
       String(shown.length),
       'Choose another split.',
     )
-  return shown.map((s) =>
+  return Array.from(shown, (s) =>
     fold(
       `stimulus ${s}`,
       trials.count,

@@ -30,7 +30,7 @@ export const networkConfig = (config: TrainingConfig, voxels: number): BrainNetw
 })
 
 /** The projector's output of voxel2clip, which retrieval compares. */
-export function networkDecoder(model: BrainNetwork, parameters: Parameters): Decoder {
+function networkDecoder(model: BrainNetwork, parameters: Parameters): Decoder {
   const { voxels: width, tokens, width: token } = model.config
   return {
     predict(voxels) {
@@ -48,7 +48,7 @@ export function networkDecoder(model: BrainNetwork, parameters: Parameters): Dec
   }
 }
 
-export const ridgeDecoder = (model: RidgeModel): Decoder => ({
+const ridgeDecoder = (model: RidgeModel): Decoder => ({
   predict: (voxels) => predictRidge(model, { count: voxels.length / model.voxels, width: model.voxels, data: voxels }),
   dispose() {},
 })

@@ -27,7 +27,7 @@ export function mixVoxels(voxels: Float32Array, { permutation, betas }: Mixing):
 }
 
 /** What BiMixCo contrasts with: diag(β), then row i, column π(i) *set* to 1 − β_i, also where π(i) = i. */
-export function mixingTarget({ permutation, betas }: Mixing): tf.Tensor2D {
+function mixingTarget({ permutation, betas }: Mixing): tf.Tensor2D {
   const n = betas.length
   const target = new Float32Array(n * n)
   for (let i = 0; i < n; i++) target[i * n + i] = betas[i]

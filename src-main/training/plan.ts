@@ -39,7 +39,7 @@ export const mixingEpochs = ({ epochs, mixShare }: Pick<PlanOptions, 'epochs' | 
   Math.trunc(mixShare * epochs)
 
 /** MixCo's draws for a batch: a permutation, and β ~ Beta(a, a) where a coin says so, else 1 (§3.3). */
-export function drawMixing(random: Random, size: number, beta: number, probability: number): Mixing {
+function drawMixing(random: Random, size: number, beta: number, probability: number): Mixing {
   const permutation = random.permutation(size)
   const betas = Float32Array.from({ length: size }, () => random.beta(beta, beta))
   for (let i = 0; i < size; i++) if (random.uniform() > probability) betas[i] = 1

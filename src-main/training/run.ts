@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { distinct } from '../base/distinct.ts'
 import { MindEyeError } from '../base/errors.ts'
 import { sweepTemporary } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
@@ -236,5 +237,3 @@ function ridgeGroups(items: Items, random: Random): Int32Array {
   const groupOf = new Map([...stimuli].map((stimulus, i) => [stimulus, order[i] % RIDGE_GROUPS]))
   return items.stimulus.map((stimulus) => groupOf.get(stimulus)!)
 }
-
-const distinct = (values: ArrayLike<number>): Int32Array => Int32Array.from(new Set(Array.from(values))).sort()

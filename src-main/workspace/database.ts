@@ -36,7 +36,7 @@ const networkTypes = new Set([
   0x5346414f, // AFS
 ])
 
-export function isNetworkDisk(folder: string): boolean {
+function isNetworkDisk(folder: string): boolean {
   try {
     return networkTypes.has(statfsSync(folder).type >>> 0)
   } catch {

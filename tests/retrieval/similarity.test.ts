@@ -8,7 +8,7 @@ import {
   normalizeRows,
   type Embeddings,
 } from '../../src-main/retrieval/similarity.ts'
-import { nearest, topK } from '../../src-main/retrieval/topk.ts'
+import { nearest } from '../../src-main/retrieval/topk.ts'
 
 function embeddings(count: number, width: number, random: Random): Embeddings {
   return { count, width, data: Float32Array.from({ length: count * width }, () => random.normal()) }
@@ -105,7 +105,9 @@ describe('top-k', () => {
   })
 
   it('keeps the order of the gallery among equals', () => {
-    const found = topK(Float32Array.of(0.5, 0.9, 0.9, 0.1, 0.9), 1, 5, 4)
+    const [best, good, poor] = [[1, 0], [1, 1], [0, 1]] // prettier-ignore
+    const gallery = { count: 5, width: 2, data: Float32Array.from([good, best, best, poor, best].flat()) }
+    const found = nearest({ count: 1, width: 2, data: Float32Array.from(best) }, gallery, 4)
     expect([...found.index]).toEqual([1, 2, 4, 0])
   })
 })

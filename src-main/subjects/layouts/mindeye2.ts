@@ -1,4 +1,5 @@
 import type { ArrayEntry } from '../../formats/array.ts'
+import { distinct } from '../../base/distinct.ts'
 import { formatError, MindEyeError } from '../../base/errors.ts'
 import type { FoundArray, Inventory } from '../inventory.ts'
 import { stackIntegers, stackRows } from '../matrices.ts'
@@ -85,8 +86,8 @@ export const mindeye2: Layout = {
     const bad = shown.find((id) => id < 0 || id >= pictures.count)
     if (bad !== undefined)
       throw formatError(ids.file.name, ids.entry.name, `ids from 0 to ${pictures.count - 1}`, String(bad))
-    const distinct = Int32Array.from(new Set(shown)).sort()
-    const place = new Map([...distinct].map((id, i) => [id, i]))
+    const used = distinct(shown)
+    const place = new Map([...used].map((id, i) => [id, i]))
 
     const trials = emptyTrials(voxels.rows)
     shown.forEach((id, row) => (trials.stimulus[row] = place.get(id)!))
@@ -97,11 +98,11 @@ export const mindeye2: Layout = {
       name: subject === undefined ? 'mindeye2' : `subj${String(subject).padStart(2, '0')}`,
       sources: [betas.file.path, parts.images.file.path, ids.file.path, ...behaviour.sources, ...volume.sources],
       trials,
-      stimuli: { ids: [...distinct].map(String) },
+      stimuli: { ids: [...used].map(String) },
       voxelCount: voxels.columns,
       image: pictures.image,
       readVoxels: (start, stop) => voxels.read(start, stop),
-      readImages: (start, stop) => pictures.read(distinct.subarray(start, stop)),
+      readImages: (start, stop) => pictures.read(used.subarray(start, stop)),
       ...volume.geometry,
       checks: () => [...told, ...nsdCountChecks(subject, voxels.columns, voxels.rows)],
     }

@@ -1,4 +1,5 @@
 import type { ArrayEntry, DType } from '../../formats/array.ts'
+import { distinct } from '../../base/distinct.ts'
 import { formatError } from '../../base/errors.ts'
 import type { Inventory, SourceFile } from '../inventory.ts'
 import { stackIntegers } from '../matrices.ts'
@@ -247,8 +248,8 @@ export const nsd: Layout = {
     const bad = shown.find((id) => !(id >= 0 && id < found.pictures.count))
     if (bad !== undefined)
       throw formatError(found.file.name, 'imgBrick', `a picture for id ${bad}`, `${found.pictures.count} pictures`)
-    const distinct = Int32Array.from(new Set(shown)).sort()
-    const place = new Map([...distinct].map((id, i) => [id, i]))
+    const ids73k = distinct(shown)
+    const place = new Map([...ids73k].map((id, i) => [id, i]))
     shown.forEach((id, i) => (trials.stimulus[i] = place.get(id)!))
 
     const ends = sessions.map((_, i) => sessions.slice(0, i + 1).reduce((n, session) => n + session.trials, 0))
@@ -256,7 +257,7 @@ export const nsd: Layout = {
       name: `subj${String(subject).padStart(2, '0')}`,
       sources: [...sessions.map((s) => s.file.path), design.file.path, found.file.path, ...masks.sources],
       trials,
-      stimuli: { ids: [...distinct].map(String) },
+      stimuli: { ids: [...ids73k].map(String) },
       voxelCount: masks.voxels.length,
       image: found.pictures.image,
       readVoxels(start, stop) {
@@ -270,7 +271,7 @@ export const nsd: Layout = {
         })
         return out
       },
-      readImages: (start, stop) => found.pictures.read(distinct.subarray(start, stop)),
+      readImages: (start, stop) => found.pictures.read(ids73k.subarray(start, stop)),
       rois: masks.rois,
       positions: maskedPositions(masks),
       volume: { shape: [...grid], affine: masks.affine.flat() },

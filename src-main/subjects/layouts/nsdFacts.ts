@@ -16,7 +16,7 @@ const nsd: Readonly<Record<number, { voxels: number; sessions: number; grid: [nu
 }
 
 /** Trials of one NSD session. */
-export const NSD_SESSION_TRIALS = 750
+const NSD_SESSION_TRIALS = 750
 
 /** The subject number in a path such as `…/subj01/…` or `betas_subj01.hdf5`. */
 export function subjectNumber(text: string): number | undefined {

@@ -28,7 +28,7 @@ export interface ChartPoint {
 }
 
 /** Direction at angle `theta` from the occipital pole, in azimuth `alpha` (0 lateral, pi/2 dorsal, pi medial). */
-export function chartDirection(theta: number, alpha: number): Vec3 {
+function chartDirection(theta: number, alpha: number): Vec3 {
   return [Math.sin(theta) * Math.cos(alpha), -Math.cos(theta), Math.sin(theta) * Math.sin(alpha)]
 }
 

@@ -17,7 +17,7 @@ export interface Design {
 }
 
 /** Shared test images that come with this many own images. */
-export function sharedCount(own: number): number {
+function sharedCount(own: number): number {
   return Math.min(design.maxShared, Math.max(design.minShared, Math.round(own / design.ownPerShared)))
 }
 

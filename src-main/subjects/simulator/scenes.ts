@@ -35,7 +35,7 @@ function apart(a: SceneObject, b: SceneObject): boolean {
 }
 
 /** One random scene. */
-export function drawScene(random: Random): Scene {
+function drawScene(random: Random): Scene {
   const background = random.int(world.backgrounds.length)
   if (random.uniform() >= world.twoObjects) return { objects: [drawObject(random)], background }
   for (;;) {
