@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { MindEyeError } from '../base/errors.ts'
 import type { Check } from '../subjects/checks.ts'
 import { parseMapping } from '../subjects/mapping.ts'
-import { describeChecks } from '../subjects/wording.ts'
+import { count, describeChecks } from '../subjects/wording.ts'
 import { defineAction } from './action.ts'
 import { datasetEntries } from './inspect.ts'
 
@@ -52,6 +52,6 @@ export const importAction = defineAction({
   },
   format: ({ subject, checks }) => {
     const open = checks.filter((check) => !check.ok && check.level === 'warning').length
-    return `imported ${subject}${open ? `, with ${open} warnings` : ''}`
+    return `imported ${subject}${open ? `, with ${count(open, 'warning')}` : ''}`
   },
 })

@@ -21,7 +21,7 @@ export interface ListedSubject {
   /** The split used unless another is asked for. */
   split: string
   /** Checks that did not hold at import. */
-  warnings: Pick<Check, 'code' | 'title' | 'found' | 'detail'>[]
+  warnings: Pick<Check, 'code' | 'title' | 'expected' | 'found' | 'detail'>[]
 }
 
 export const subjectsAction = defineAction({
@@ -48,7 +48,7 @@ export const subjectsAction = defineAction({
         split: manifest.defaultSplit,
         warnings: manifest.checks
           .filter(({ ok, level }) => !ok && level === 'warning')
-          .map(({ code, title, found, detail }) => ({ code, title, found, detail })),
+          .map(({ code, title, expected, found, detail }) => ({ code, title, expected, found, detail })),
       }
     })
     return { subjects }
@@ -69,8 +69,8 @@ export const subjectsAction = defineAction({
     ])
     const headers = ['SUBJECT', 'LAYOUT', 'TRIALS', 'TRAIN', 'TEST', 'IMAGES', 'SESSIONS', 'VOXELS', 'ROIS', 'SPLIT']
     const warnings = subjects.flatMap(({ id, warnings }) =>
-      warnings.flatMap(({ title, found, detail }) => [
-        `warning ${id}: ${title}: ${found}`,
+      warnings.flatMap(({ title, expected, found, detail }) => [
+        `warning ${id}: ${title}: expected ${expected}, found ${found}`,
         ...(detail ? [`        ${detail}`] : []),
       ]),
     )

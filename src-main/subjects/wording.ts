@@ -21,8 +21,10 @@ export const short = (x: number): string => String(Number(x.toPrecision(3)))
 
 /** One line per check for a terminal, with what follows from a failed one below it. */
 export function describeChecks(checks: readonly Check[]): string[] {
-  return checks.flatMap(({ ok, level, code, title, found, detail }) => {
+  return checks.flatMap(({ ok, level, code, title, expected, found, detail }) => {
     const mark = ok ? 'ok' : level
-    return [`${mark.padEnd(8)}${title}: ${found} [${code}]`, ...(detail && !ok ? [`${' '.repeat(8)}${detail}`] : [])]
+    // A title says what should hold, so a failed one needs both sides.
+    const outcome = ok ? found : `expected ${expected}, found ${found}`
+    return [`${mark.padEnd(8)}${title}: ${outcome} [${code}]`, ...(detail && !ok ? [`${' '.repeat(8)}${detail}`] : [])]
   })
 }
