@@ -1,7 +1,7 @@
 import type { RunOptions } from '../base/progress.ts'
 import { ProcessDeath } from '../engine/channel.ts'
 import type { NewJob, Workspace } from '../workspace/index.ts'
-import { toMindEyeError } from './failure.ts'
+import { toMindEyeError } from '../base/failure.ts'
 
 /** What the body of a job works with. */
 export interface Job {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { MindEyeError, type ErrorParts } from './errors.ts'
+import { toMindEyeError } from './failure.ts'
 import type { Progress, RunOptions } from './progress.ts'
 
 /** Messages of a channel (see `engine/channel.ts` for the parent's side). `id` names the call. */
@@ -65,13 +66,12 @@ export function serve<M extends { [K in keyof M]: (params: never) => unknown }>(
   }
 }
 
-/** A `MindEyeError` crosses with its parts; anything else is a fault of the engine, told as it came. */
+/** What a user can mend crosses as such; anything else is a fault of the engine, told as it came. */
 function errorParts(error: unknown, method: string): ErrorParts {
-  if (error instanceof MindEyeError) return error.parts
-  const found = error instanceof Error ? error.message : String(error)
-  if (error instanceof Error && error.name === 'AbortError')
-    return { kind: 'aborted', where: method, expected: 'the work to finish', found: 'that it was cancelled' }
-  return { kind: 'engine', where: method, expected: 'the work to finish', found: found.replace(/\.$/, '') }
+  const { parts } = toMindEyeError(error)
+  if (error instanceof MindEyeError) return parts
+  if (parts.kind !== 'engine') return { ...parts, where: parts.where ?? method }
+  return { kind: 'engine', where: method, expected: parts.expected, found: parts.found }
 }
 
 /** A handler in an endless loop never sees the parent hang up; a thread beside it does, within a second. */

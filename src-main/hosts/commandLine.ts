@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import type { Action } from '../actions/action.ts'
 import { createContext } from '../actions/context.ts'
-import { toMindEyeError } from '../actions/failure.ts'
+import { toMindEyeError } from '../base/failure.ts'
 import { validateInput } from '../actions/validate.ts'
 import { MindEyeError } from '../base/errors.ts'
 import { buildProgram, optionName, UsageError } from './commands.ts'

@@ -1,4 +1,4 @@
-import { MindEyeError } from '../base/errors.ts'
+import { MindEyeError } from './errors.ts'
 
 /** Codes of the operating system that a user can do something about. */
 const systemErrors: Record<string, { found: string; fix: string }> = {
