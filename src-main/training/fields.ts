@@ -72,7 +72,7 @@ export const trainingFields = {
     0,
   ),
   prior: field(v.boolean(), 'train the diffusion prior from the backbone’s output to the target', '', false),
-  checkpointSeconds: field(notNegative, 'time between checkpoints, taken at ends of epochs', 's', 30),
+  checkpointSeconds: field(notNegative, 'time between checkpoints', 's', 30),
 } as const
 
 const schema = v.strictObject(trainingFields)

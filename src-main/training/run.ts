@@ -206,9 +206,8 @@ async function trainNetwork(
         message: `epoch ${epoch + 1} of ${config.epochs}`,
         values: { loss, nce, mse, lr, examplesPerSecond },
       })
-      const epochEnds = stepInEpoch === plan.stepsPerEpoch - 1
-      if (epochEnds) metrics.flush()
-      if (signal.aborted || (epochEnds && Date.now() - lastSave >= config.checkpointSeconds * 1000)) save()
+      if (stepInEpoch === plan.stepsPerEpoch - 1) metrics.flush()
+      if (signal.aborted || Date.now() - lastSave >= config.checkpointSeconds * 1000) save()
       signal.throwIfAborted()
     })
   } finally {
