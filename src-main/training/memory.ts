@@ -5,7 +5,7 @@ import { PIECE_ELEMENTS } from '../nn/parameters.ts'
 import type { TrainingConfig } from './fields.ts'
 
 /** Trained numbers of voxel2clip: weights, biases and norms of every layer. */
-function networkParameters(config: TrainingConfig, voxels: number): number {
+export function networkParameters(config: TrainingConfig, voxels: number): number {
   const { hidden: h, blocks, tokens, width, projectorHidden: p } = config
   const layer = (inputs: number, outputs: number) => inputs * outputs + outputs
   const body = layer(voxels, h) + 2 * h + blocks * (layer(h, h) + 2 * h) + layer(h, tokens * width)

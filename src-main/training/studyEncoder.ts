@@ -45,6 +45,7 @@ export class StudyEncoder implements ImageEncoder {
     const options = { beta2: 0.999, eps: 1e-8, weightDecay: 0.01, decays: (name: string) => !name.includes('bias') }
     const optimizer = new AdamW(this.parameters, options)
     this.parameters.initialise(random)
+    const anchor = tf.scalar(0)
     for (let step = 0; step < encoderSteps; step++) {
       const draws = random.split('step', step)
       const chosen = Array.from({ length: BATCH }, () => draws.int(images.count))
@@ -55,14 +56,14 @@ export class StudyEncoder implements ImageEncoder {
       )
       const { lr, beta1 } = schedule(step)
       optimizer.begin(lr, beta1)
-      const { value, grad } = tf.valueAndGrad((anchor: tf.Tensor) => {
-        const { mean, logVariance } = this.model.encode(pictures, anchor as tf.Scalar)
+      const { value, grad } = tf.valueAndGrad((tracked: tf.Tensor) => {
+        const { mean, logVariance } = this.model.encode(pictures, tracked as tf.Scalar)
         const logits = this.model.decode(tf.add(mean, tf.mul(noise, tf.exp(tf.mul(logVariance, 0.5)))))
         // −[x log σ(l) + (1−x) log(1−σ(l))] = softplus(l) − x l
         const pixels = tf.sum(tf.sub(tf.softplus(logits), tf.mul(pictures, logits)))
         const spread = tf.sub(tf.add(tf.exp(logVariance), tf.square(mean)), tf.add(logVariance, 1))
         return tf.div(tf.add(pixels, tf.mul(tf.sum(spread), 0.5 * encoderKl)), BATCH)
-      })(tf.scalar(0))
+      })(anchor)
       optimizer.end()
       progress({
         phase: 'fit the image autoencoder',
@@ -74,6 +75,7 @@ export class StudyEncoder implements ImageEncoder {
       await setImmediate() // lets an abort in
       signal.throwIfAborted()
     }
+    anchor.dispose()
     const latents = this.encode(images)
     const mean = latents.reduce((sum, x) => sum + x, 0) / latents.length
     this.deviation = Math.sqrt(latents.reduce((sum, x) => sum + (x - mean) ** 2, 0) / latents.length) || 1
