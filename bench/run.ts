@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
+import { engineMemory } from '../src-main/engine/channel.ts'
 import { mean } from '../src-main/evaluation/statistics.ts'
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
@@ -55,8 +56,8 @@ interface Measured {
 }
 
 /** Runs one process and reads the JSON of its last line. */
-async function measure(program: string, args: string[]): Promise<Measured> {
-  const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 1 << 24 })
+async function measure(program: string, args: string[], env: Record<string, string> = {}): Promise<Measured> {
+  const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 1 << 24, env: { ...process.env, ...env } })
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Measured
 }
 
@@ -90,7 +91,7 @@ for (const name of options.work.split(',')) {
   const ours: Measured[] = []
   const theirs = new Map(Object.keys(work.peers).map((peer) => [peer, [] as Measured[]]))
   for (let round = 0; round < Number(options.rounds); round++) {
-    ours.push(await measure(process.execPath, work.ours(work.steps)))
+    ours.push(await measure(process.execPath, work.ours(work.steps), engineMemory))
     say(`${name}: ours ${ours.at(-1)!.ms.toFixed(0)} ms, ${ours.at(-1)!.peak_mb.toFixed(0)} MB`)
     for (const [peer, args] of Object.entries(work.peers)) {
       const measured = await measure(options.python, args(work.steps))

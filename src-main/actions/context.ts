@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { resolve } from 'node:path'
-import { openChannel, type Channel } from '../engine/channel.ts'
+import { engineMemory, openChannel, type Channel } from '../engine/channel.ts'
 import type { Workspace } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
 import type { EngineMethods, ReaderMethods } from './methods.ts'
@@ -40,6 +40,7 @@ export function createContext(log: (line: string) => void): OwnedContext {
         engine = openChannel({
           name: 'the engine process',
           entry: entries.engine,
+          env: engineMemory,
           onLine: (line) => log(`engine: ${line}`),
         })
       return engine
