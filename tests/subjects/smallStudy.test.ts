@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { importPaths, inspectPaths } from '../../src-main/subjects/importer.ts'
 import { makeFolds } from '../../src-main/subjects/splits.ts'
@@ -121,17 +120,10 @@ describe('small studies in MATLAB files', () => {
   })
 })
 
-const shared = join(
-  dirname(fileURLToPath(import.meta.url)),
-  '..',
-  '..',
-  '..',
-  'shared',
-  'data',
-  'miyawaki_structured_28x28.mat',
-)
-const real = process.env.MINDEYE_STUDY ?? shared
-if (!existsSync(real)) console.log(`skipped: the real small study is not at ${real} (set MINDEYE_STUDY)`)
+/** `miyawaki_structured_28x28.mat` of Miyawaki et al. (2008), which is not ours to ship. */
+const real = process.env.MINDEYE_STUDY ?? ''
+if (!existsSync(real))
+  console.log('skipped: set MINDEYE_STUDY to the path of miyawaki_structured_28x28.mat to test the real study')
 
 it.skipIf(!existsSync(real))(
   'the published study of geometrical figures is as leaky as a look by hand found',
