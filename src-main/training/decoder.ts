@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { writeFileAtomic } from '../base/files.ts'
+import type { NdArray } from '../formats/array.ts'
 import { encodeSafetensors } from '../formats/safetensors.ts'
 import type { BrainNetworkConfig } from '../models/brainNetwork.ts'
 import { BrainNetwork } from '../models/brainNetwork.ts'
@@ -54,15 +55,12 @@ const ridgeDecoder = (model: RidgeModel): Decoder => ({
 })
 
 export function saveRidge(path: string, { voxels, targets, weights, intercept, alpha }: RidgeModel): void {
-  const tensors = {
+  const tensors: Record<string, NdArray> = {
     weights: { dtype: 'float32', shape: [voxels, targets], data: Float32Array.from(weights) },
     intercept: { dtype: 'float32', shape: [targets], data: Float32Array.from(intercept) },
     alpha: { dtype: 'float64', shape: [targets], data: Float64Array.from(alpha) },
-  } as const
-  writeFileAtomic(
-    path,
-    encodeSafetensors(Object.fromEntries(Object.entries(tensors).map(([k, t]) => [k, { ...t, shape: [...t.shape] }]))),
-  )
+  }
+  writeFileAtomic(path, encodeSafetensors(tensors))
 }
 
 /** Opens the trained decoder of a fold. */

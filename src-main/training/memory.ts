@@ -12,6 +12,10 @@ export function networkParameters(config: TrainingConfig, voxels: number): numbe
   return body + 2 * width + layer(width, p) + 2 * p + layer(p, p) + 2 * p + layer(p, width)
 }
 
+/** Trained numbers of one fold's decoder: voxel2clip, or a weight per voxel and target with intercepts. */
+export const decoderParameters = (config: TrainingConfig, voxels: number): number =>
+  config.method === 'ridge' ? (voxels + 1) * config.tokens * config.width : networkParameters(config, voxels)
+
 /** Memory of the process with TensorFlow loaded and nothing in it, measured on Linux. */
 const ENGINE_BYTES = 450e6
 

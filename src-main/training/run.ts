@@ -20,6 +20,7 @@ import { checkpoints, foldFiles, loadTest, pruneCheckpoints, saveScaling, saveTe
 import type { TestEmbeddings } from './foldFiles.ts'
 import type { ImageTensor } from './images.ts'
 import { toImageTensor } from './images.ts'
+import { decoderParameters } from './memory.ts'
 import { MetricsLog } from './metricsLog.ts'
 import { TrainingPlan } from './plan.ts'
 import { fitRidge } from './ridge.ts'
@@ -60,7 +61,6 @@ export async function runTraining(job: TrainingJob, options: RunOptions): Promis
   try {
     const folds = makeFolds(subject.trials, split, seed)
     const pool = distinct(folds.flatMap((fold) => [...fold.test].map((row) => subject.trials.stimulus[row])))
-    let parameters = 0
     for (const [index, fold] of folds.entries()) {
       const title = folds.length > 1 ? ` (${fold.name}, ${index + 1} of ${folds.length})` : ''
       const foldOptions: RunOptions = {
@@ -72,9 +72,9 @@ export async function runTraining(job: TrainingJob, options: RunOptions): Promis
       sweepTemporary(folder)
       const random = new Random(seed).split('fold', index)
       const context = { subject, fold, index, pool, folder, runFolder, config, random, warnings }
-      if (!existsSync(foldFiles(folder).test)) parameters = await trainFold(context, foldOptions)
+      if (!existsSync(foldFiles(folder).test)) await trainFold(context, foldOptions)
     }
-    return { folds: folds.length, parameters, warnings }
+    return { folds: folds.length, parameters: decoderParameters(config, subject.manifest.voxelCount), warnings }
   } finally {
     subject.close()
   }
@@ -93,7 +93,7 @@ interface FoldContext {
   warnings: string[]
 }
 
-async function trainFold(context: FoldContext, options: RunOptions): Promise<number> {
+async function trainFold(context: FoldContext, options: RunOptions): Promise<void> {
   const { subject, fold, pool, folder, config, random } = context
   const files = foldFiles(folder)
   const items = groupItems(subject.trials, fold.train, config.items)
@@ -108,14 +108,12 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<num
   encoder.dispose()
 
   const { voxelCount } = subject.manifest
-  let parameters: number
   if (config.method === 'ridge') {
     options.progress({ phase: 'fit ridge regression', done: 0, total: 1 })
     const inputs = { count: items.count, width: voxelCount, data: averagedVoxels(subject, scaling, items) }
     const groups = ridgeGroups(items, random)
     const model = fitRidge(inputs, { count: items.count, width: encoder.width, data: targets }, groups)
     saveRidge(files.model, model)
-    parameters = model.weights.length + model.intercept.length
   } else {
     const voxels = scaledVoxels(subject, scaling, items.trial)
     const trained = await trainNetwork(
@@ -124,7 +122,6 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<num
       options,
     )
     saveModel(files.model, trained)
-    parameters = trained.count
     trained.dispose()
   }
 
@@ -135,7 +132,6 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<num
   saveTest(files.test, { width: encoder.tokens * encoder.width, brain, image, seen: test.stimulus, trial, pool })
   decoder.dispose()
   pruneCheckpoints(folder, 0)
-  return parameters
 }
 
 /** What every fold of a finished run says about its held-out trials. */

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
-import { MindEyeError } from '../../src-main/base/errors.ts'
 import {
   nodeBinary,
   openChannel,
@@ -10,6 +9,7 @@ import {
   type ChannelOptions,
 } from '../../src-main/engine/channel.ts'
 import type { UnrulyMethods } from './unrulyChild.ts'
+import { failure } from '../support/failure.ts'
 
 const entry = fileURLToPath(new URL('unrulyChild.ts', import.meta.url))
 const opened: Channel<UnrulyMethods>[] = []
@@ -23,15 +23,6 @@ function open(options: Partial<ChannelOptions> = {}): Channel<UnrulyMethods> {
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((channel) => channel.close()))
 })
-
-async function failure(promise: Promise<unknown>): Promise<MindEyeError> {
-  const error = await promise.then(
-    () => undefined,
-    (e: unknown) => e,
-  )
-  expect(error).toBeInstanceOf(MindEyeError)
-  return error as MindEyeError
-}
 
 function isRunning(pid: number): boolean {
   try {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { MindEyeError } from '../../src-main/base/errors.ts'
 import { decodeImage, encodePng, maxPixels, resizeImage } from '../../src-main/formats/images.ts'
+import { failure } from '../support/failure.ts'
 
 const fixture = (name: string) =>
   new Uint8Array(readFileSync(fileURLToPath(new URL(`../fixtures/formats/${name}`, import.meta.url))))
@@ -12,15 +12,6 @@ const fixture = (name: string) =>
 const picture = (y: number, x: number) => [30 * y, 30 * x, 10 * (x + y)]
 const flat = (height: number, width: number, at: (y: number, x: number) => number[]) =>
   Array.from({ length: height * width }, (_, i) => at(Math.floor(i / width), i % width)).flat()
-
-async function failure(promise: Promise<unknown>): Promise<MindEyeError> {
-  const error = await promise.then(
-    () => undefined,
-    (e: unknown) => e,
-  )
-  expect(error).toBeInstanceOf(MindEyeError)
-  return error as MindEyeError
-}
 
 describe('decodeImage', () => {
   test.each(['rgb.png', 'rgb.webp', 'rgb.tif'])('%s equals the pixels that Pillow wrote', async (name) => {
