@@ -1,7 +1,7 @@
 /** What the array formats share: element sizes, byte order, checked sizes, row slices, column-major data. */
 import { formatError } from '../base/errors.ts'
 import { dtypes, elementCount } from './array.ts'
-import type { ArrayEntry, DType, TypedArray } from './array.ts'
+import type { ArrayEntry, DType, NdArray, TypedArray } from './array.ts'
 import type { ByteSource } from './source.ts'
 
 /** Bytes of one element. */
@@ -48,6 +48,14 @@ export function checkRows(shape: readonly number[], start: number, stop: number)
     stop > shape[0]
   )
     throw new RangeError(`rows [${start}, ${stop}) of an array of shape [${shape}]`)
+}
+
+/** The numbers of an array of any type as float32; float32 data is returned as it is. */
+export function toFloat32({ dtype, data }: NdArray): Float32Array<ArrayBuffer> {
+  if (data instanceof Float32Array) return data
+  // A bfloat16 is the upper half of a float32.
+  if (dtype === 'bfloat16') return new Float32Array(Uint32Array.from(data as Uint16Array, (bits) => bits << 16).buffer)
+  return Float32Array.from(data as ArrayLike<number | bigint>, Number)
 }
 
 interface StoredArray {

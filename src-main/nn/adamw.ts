@@ -47,7 +47,7 @@ export class AdamW {
 
   /** Closes the step; throws when a piece got no gradient or more than one, since that is a bug of a layer. */
   end(): void {
-    const due = [...this.parameters].reduce((sum, parameter) => sum + parameter.rows.length, 0)
+    const due = [...this.parameters].reduce((sum, { trained, rows }) => sum + (trained ? rows.length : 0), 0)
     if (this.seen.size !== due) throw new Error(`${this.seen.size} of ${due} pieces got a gradient`)
     this.steps++
     this.current = undefined

@@ -2,56 +2,13 @@ import * as tf from '@tensorflow/tfjs-core'
 import type { Parameter, Parameters } from './parameters.ts'
 import type { Random } from './random.ts'
 import { computesOnGpu } from './raw.ts'
-
-/*
- * Layers put only activations on TensorFlow.js' tape: each is one custom gradient over its input, whose backward pass
- * reads the parameters, hands their gradients to `Parameter.accumulate` and returns the input's gradient. The input's
- * gradient is computed before any parameter moves.
- */
-
-/**
- * A custom gradient over x, or over the anchor where there is one. A backward pass disposes what it has used up (the
- * gradient it was given, saved arrays): otherwise TensorFlow.js keeps all of it until the end of the whole pass.
- */
-function onTape(
-  x: tf.Tensor,
-  anchor: tf.Scalar | undefined,
-  layer: (save: tf.GradSaveFunc) => { value: tf.Tensor; backward: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor },
-): tf.Tensor {
-  return tf.customGrad((...inputs) => {
-    const { value, backward } = layer(inputs[1] as tf.GradSaveFunc)
-    return { value, gradFunc: backward }
-  })(anchor ?? x)
-}
-
-/** Elements that a chain of elementwise ops takes at once on a CPU: its arrays then stay in the cache. */
-const BLOCK_ELEMENTS = 1 << 18
-
-/** Applies a function to blocks of rows of (R, D) arrays and joins its results along the rows. */
-function byRows(arrays: readonly tf.Tensor[], f: (...blocks: tf.Tensor2D[]) => tf.Tensor[]): tf.Tensor[] {
-  const [rows, width] = arrays[0].shape
-  const step = computesOnGpu() ? rows : Math.max(1, Math.floor(BLOCK_ELEMENTS / width))
-  if (rows <= step) return f(...(arrays as tf.Tensor2D[]))
-  const results: tf.Tensor[][] = []
-  for (let row = 0; row < rows; row += step) {
-    const count = Math.min(step, rows - row)
-    results.push(tf.tidy(() => f(...arrays.map((array) => tf.slice(array, [row, 0], [count, -1]) as tf.Tensor2D))))
-  }
-  return results[0].map((_, i) => {
-    const parts = results.map((result) => result[i])
-    const whole = tf.concat(parts, 0)
-    tf.dispose(parts)
-    return whole
-  })
-}
-
-const flatten = (x: tf.Tensor): tf.Tensor2D => tf.reshape(x, [-1, x.shape[x.shape.length - 1]])
+import type { ActivationName } from './activations.ts'
+import { activations } from './activations.ts'
+import type { Activation } from './activations.ts'
+import { byRows, columnSums, flatten, onTape } from './tape.ts'
 
 const SHORT_BATCH = 64
 const BIG_WEIGHT = 1 << 20
-
-/** Sum over the rows of (R, N) → (1, N), as a product with ones: one pass at the speed of BLAS. */
-const columnSums = (x: tf.Tensor2D): tf.Tensor2D => tf.matMul(tf.ones([1, x.shape[0]]), x)
 
 /** x (R, K) · wᵀ, w (N, K) → (R, N). For few rows and a big w, (w xᵀ)ᵀ is four times faster: w is read along its rows. */
 function timesTransposed(x: tf.Tensor2D, w: tf.Tensor2D): tf.Tensor2D {
@@ -70,7 +27,7 @@ export class Linear {
     const bound = { uniform: 1 / Math.sqrt(inputs) } // torch's default
     this.inputs = inputs
     this.outputs = outputs
-    this.weight = parameters.add(`${name}.weight`, [outputs, inputs], bound, true)
+    this.weight = parameters.add(`${name}.weight`, [outputs, inputs], bound, { folded: true })
     if (options.bias ?? true) this.bias = parameters.add(`${name}.bias`, [outputs], bound)
   }
 
@@ -140,27 +97,6 @@ export class Linear {
   }
 }
 
-/** An activation with its derivative. */
-interface Activation {
-  of(z: tf.Tensor): tf.Tensor
-  /** dL/dz from dL/da. */
-  backward(da: tf.Tensor, z: tf.Tensor): tf.Tensor
-}
-
-/** Φ(z), the normal distribution function. */
-const normalCdf = (z: tf.Tensor) => tf.mul(tf.add(tf.erf(tf.mul(z, Math.SQRT1_2)), 1), 0.5)
-
-const activations = {
-  /** z Φ(z), the exact form. */
-  gelu: {
-    of: (z) => tf.mul(z, normalCdf(z)),
-    backward: (da, z) => {
-      const density = tf.mul(tf.exp(tf.mul(tf.square(z), -0.5)), 1 / Math.sqrt(2 * Math.PI))
-      return tf.mul(da, tf.add(normalCdf(z), tf.mul(z, density)))
-    },
-  },
-} satisfies Record<string, Activation>
-
 /** LayerNorm over the last axis (torch.nn.LayerNorm, biased variance) followed by an activation: (…, D) → (…, D). */
 export class LayerNorm {
   private readonly weight: Parameter
@@ -169,7 +105,7 @@ export class LayerNorm {
   private readonly activation: Activation
   private readonly eps: number
 
-  constructor(parameters: Parameters, name: string, width: number, activation: keyof typeof activations, eps = 1e-5) {
+  constructor(parameters: Parameters, name: string, width: number, activation: ActivationName, eps = 1e-5) {
     this.weight = parameters.add(`${name}.weight`, [width], { constant: 1 })
     this.bias = parameters.add(`${name}.bias`, [width], { constant: 0 })
     this.width = width

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { MindEyeError } from '../base/errors.ts'
 import type { ArrayEntry } from '../formats/array.ts'
 import { elementCount } from '../formats/array.ts'
+import { toFloat32 } from '../formats/elements.ts'
 import type { Random } from './random.ts'
 import { numbersOf } from './numbers.ts'
 import { hasTensorFlow, ResourceVariable } from './raw.ts'
@@ -125,8 +126,40 @@ class TensorPiece implements Piece {
   }
 }
 
-/** How a parameter starts: a constant, U(−bound, bound) or N(0, σ²). */
-export type Initial = { constant: number } | { uniform: number } | { normal: number }
+/** How a parameter starts: a constant, U(−bound, bound), N(0, σ²), or given numbers. */
+export type Initial = { constant: number } | { uniform: number } | { normal: number } | { numbers: Float32Array }
+
+export interface ParameterOptions {
+  /** Its layer multiplies by `scale`, so that decay costs nothing. */
+  folded?: boolean
+  /** False for what is saved with the model but never trained: buffers, running statistics. */
+  trained?: boolean
+  /**
+   * Order of the published axes in which it is kept, e.g. [2, 3, 1, 0] for a convolution published (out, in, height, width) and kept
+   * (height, width, in, out). Files and `shape` have the published order. Such a parameter is one piece.
+   */
+  layout?: readonly number[]
+}
+
+/** Reorders the axes of an array in C order: axis i of the result is axis `axes[i]` of the source, of the given shape. */
+export function permuteAxes(data: Float32Array, shape: readonly number[], axes: readonly number[]): Float32Array {
+  const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)))
+  const sizes = axes.map((axis) => shape[axis])
+  const steps = axes.map((axis) => strides[axis])
+  const out = new Float32Array(data.length)
+  const last = axes.length - 1
+  const index = new Array<number>(axes.length).fill(0)
+  for (let to = 0, from = 0; to < out.length;) {
+    for (let i = 0, f = from; i < sizes[last]; i++, f += steps[last]) out[to++] = data[f]
+    for (let axis = last - 1; axis >= 0; axis--) {
+      from += steps[axis]
+      if (++index[axis] < sizes[axis]) break
+      from -= steps[axis] * sizes[axis]
+      index[axis] = 0
+    }
+  }
+  return out
+}
 
 /**
  * A trained array under its published name, kept outside the tape as pieces of whole rows.
@@ -139,27 +172,33 @@ export class Parameter {
   /** Rows [start, stop) of the first axis that each piece holds. */
   readonly rows: readonly { start: number; stop: number }[]
   scale = 1
+  readonly trained: boolean
   private readonly folded: boolean
+  private readonly layout: readonly number[] | undefined
   private readonly pieces: Piece[]
   private readonly initial: Initial
   private readonly owner: Parameters
 
-  constructor(name: string, shape: readonly number[], initial: Initial, folded: boolean, owner: Parameters) {
+  constructor(name: string, shape: readonly number[], initial: Initial, options: ParameterOptions, owner: Parameters) {
+    const { folded = false, trained = true, layout } = options
     this.name = name
     this.folded = folded
+    this.trained = trained
+    this.layout = layout
     this.shape = shape
     this.initial = initial
     this.owner = owner
     const [length, rowSize] = [shape[0] ?? 1, elementCount(shape.slice(1))]
-    const perPiece = Math.max(1, Math.min(length, Math.floor(owner.pieceElements / rowSize)))
+    const perPiece = layout ? length : Math.max(1, Math.min(length, Math.floor(owner.pieceElements / rowSize)))
     this.rows = Array.from({ length: Math.ceil(length / perPiece) }, (_, i) => ({
       start: i * perPiece,
       stop: Math.min(length, (i + 1) * perPiece),
     }))
     const PieceClass = hasTensorFlow() ? ResourcePiece : TensorPiece
-    this.pieces = this.rows.map(
-      ({ start, stop }) => new PieceClass(shape.length ? [stop - start, ...shape.slice(1)] : []),
-    )
+    this.pieces = this.rows.map(({ start, stop }) => {
+      const published = shape.length ? [stop - start, ...shape.slice(1)] : []
+      return new PieceClass(layout ? layout.map((axis) => published[axis]) : published)
+    })
   }
 
   get size(): number {
@@ -171,13 +210,13 @@ export class Parameter {
     return this.pieces[index].read('value')
   }
 
-  /** The true value of a parameter that is one piece. */
+  /** The true value of a parameter that is one piece, its axes in the order in which it is kept. */
   value(): tf.Tensor {
     if (this.pieces.length !== 1) throw new Error(`${this.name} is kept in ${this.pieces.length} pieces`)
     return this.scale === 1 ? this.piece(0) : tf.tidy(() => tf.mul(this.piece(0), this.scale))
   }
 
-  /** Hands the gradient of one piece (with respect to the true value) to the optimizer, which may use it at once. */
+  /** Hands the gradient of one piece (with respect to the true value, axes as kept) to the optimizer, which may use it at once. */
   accumulate(gradient: tf.Tensor, piece = 0): void {
     this.owner.sink(this, piece, gradient)
   }
@@ -193,8 +232,21 @@ export class Parameter {
     else tf.tidy(() => this.pieces.forEach((piece) => piece.assign('value', tf.mul(piece.read('value'), factor))))
   }
 
+  /** Numbers whose axes are in the order in which this parameter is kept, in the published order. */
+  toPublished(kept: Float32Array): Float32Array {
+    const { layout, shape } = this
+    if (!layout) return kept
+    const inverse = layout.map((_, axis) => layout.indexOf(axis))
+    const keptShape = layout.map((axis) => shape[axis])
+    return permuteAxes(kept, keptShape, inverse)
+  }
+
   /** Copies rows of a slot out of TensorFlow, at most 64 MB at a time, in order. */
   *download(slot: Slot): Generator<Float32Array> {
+    if (this.layout) {
+      yield this.toPublished(numbersOf(() => this.pieces[0].read(slot)))
+      return
+    }
     const rowSize = elementCount(this.shape.slice(1))
     const step = Math.max(1, Math.floor(TRANSFER_ELEMENTS / rowSize))
     for (const [i, { start, stop }] of this.rows.entries())
@@ -208,6 +260,13 @@ export class Parameter {
 
   /** Fills a slot from a function that gives the numbers of `count` rows from `start`, at most 64 MB at a time. */
   upload(slot: Slot, rowsOf: (start: number, count: number) => Float32Array): void {
+    const { layout } = this
+    if (layout) {
+      const keptShape = layout.map((axis) => this.shape[axis])
+      const kept = permuteAxes(rowsOf(0, this.shape[0]), this.shape, layout)
+      tf.tidy(() => this.pieces[0].assign(slot, tf.tensor(kept, keptShape, 'float32')))
+      return
+    }
     const rest = this.shape.slice(1)
     const step = Math.max(1, Math.floor(TRANSFER_ELEMENTS / elementCount(rest)))
     for (const [i, { start, stop }] of this.rows.entries())
@@ -226,7 +285,8 @@ export class Parameter {
     const { initial } = this
     const rowSize = elementCount(this.shape.slice(1))
     const stream = random.split('initial', this.name)
-    this.upload('value', (_, count) => {
+    this.upload('value', (start, count) => {
+      if ('numbers' in initial) return initial.numbers.slice(start * rowSize, (start + count) * rowSize)
       const numbers = new Float32Array(count * rowSize)
       if ('constant' in initial) return numbers.fill(initial.constant)
       for (let i = 0; i < numbers.length; i++)
@@ -254,10 +314,10 @@ export class Parameters {
     this.pieceElements = pieceElements
   }
 
-  /** Declares a parameter; its value comes from `initialise` or `load`. `folded`: its layer multiplies by `scale`. */
-  add(name: string, shape: readonly number[], initial: Initial, folded = false): Parameter {
+  /** Declares a parameter; its value comes from `initialise` or `load`. */
+  add(name: string, shape: readonly number[], initial: Initial, options: ParameterOptions = {}): Parameter {
     if (this.byName.has(name)) throw new Error(`two parameters are named ${name}`)
-    const parameter = new Parameter(name, shape, initial, folded, this)
+    const parameter = new Parameter(name, shape, initial, options, this)
     this.byName.set(name, parameter)
     return parameter
   }
@@ -276,13 +336,13 @@ export class Parameters {
     return this.byName.values()
   }
 
-  /** Number of trained numbers. */
+  /** Number of numbers, as PyTorch counts them: with what is not trained. */
   get count(): number {
     return [...this].reduce((sum, parameter) => sum + parameter.size, 0)
   }
 
   /**
-   * Fills all values from arrays of the same names and shapes.
+   * Fills all values from arrays of the same names and shapes, of any number type.
    * Throws a format error that lists every missing, extra and misshaped name, before anything is changed.
    */
   load(arrays: readonly ArrayEntry[], where: string): void {
@@ -307,9 +367,7 @@ export class Parameters {
       const array = given.get(parameter.name)!
       parameter.scale = 1
       parameter.upload('value', (start, count) =>
-        Float32Array.from(
-          (parameter.shape.length ? array.readRows(start, start + count) : array.read()).data as Float32Array,
-        ),
+        toFloat32(parameter.shape.length ? array.readRows(start, start + count) : array.read()),
       )
     }
   }

@@ -2,7 +2,7 @@ import { openAtomic } from '../base/files.ts'
 import { formatError } from '../base/errors.ts'
 import { openSafetensors, safetensorsHeader } from '../formats/safetensors.ts'
 import { openFile } from '../formats/source.ts'
-import type { Parameters } from './parameters.ts'
+import type { Parameter, Parameters, Slot } from './parameters.ts'
 import { slots } from './parameters.ts'
 
 interface StreamedTensor {
@@ -54,10 +54,12 @@ export function loadModel(path: string, parameters: Parameters): Record<string, 
   }
 }
 
+const slotsOf = ({ trained }: Parameter): readonly Slot[] => (trained ? slots : ['value'])
+
 /** Writes stored values, scales and moments bit for bit, so that training goes on as if it had never stopped. */
 export function saveTraining(path: string, parameters: Parameters, state: unknown): void {
   const tensors = [...parameters].flatMap((parameter) =>
-    slots.map((slot) => ({
+    slotsOf(parameter).map((slot) => ({
       name: `${slot}/${parameter.name}`,
       shape: parameter.shape,
       chunks: () => parameter.download(slot),
@@ -77,7 +79,7 @@ export function loadTraining(path: string, parameters: Parameters): unknown {
       throw formatError(path, 'metadata', 'scales and state', 'none', 'It is not a training checkpoint.')
     const byName = JSON.parse(scales) as Record<string, number>
     for (const parameter of parameters) {
-      for (const slot of slots) {
+      for (const slot of slotsOf(parameter)) {
         const array = arrays.get(`${slot}/${parameter.name}`)
         if (`${array?.shape}` !== `${parameter.shape}`)
           throw formatError(path, `${slot}/${parameter.name}`, `[${parameter.shape}]`, `[${array?.shape}]`)

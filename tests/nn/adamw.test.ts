@@ -37,7 +37,7 @@ describe('AdamW', () => {
       Array.from({ length: size }, () => random.normal() * 10 ** -random.int(8)),
     )
     const parameters = new Parameters(5) // 12 rows of 1 in pieces of 5
-    const parameter = parameters.add('w', [size, 1], { uniform: 1 }, folded)
+    const parameter = parameters.add('w', [size, 1], { uniform: 1 }, { folded })
     parameters.initialise(random)
     const value = () => [...parameter.download('value')].flatMap((part) => [...part]).map((x) => x * parameter.scale)
     const start = value()

@@ -20,7 +20,7 @@ export function collectGradients(parameters: Parameters): Map<string, Float32Arr
   parameters.sink = (parameter, piece, gradient) => {
     const whole = gradients.get(parameter.name) ?? new Float32Array(parameter.size)
     const rowSize = parameter.size / (parameter.shape[0] ?? 1)
-    whole.set(gradient.dataSync<'float32'>(), parameter.rows[piece].start * rowSize)
+    whole.set(parameter.toPublished(gradient.dataSync<'float32'>()), parameter.rows[piece].start * rowSize)
     gradients.set(parameter.name, whole)
     tf.dispose(gradient)
   }
