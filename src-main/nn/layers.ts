@@ -97,17 +97,30 @@ export class Linear {
   }
 }
 
+export interface LayerNormOptions {
+  eps?: number
+  /** No bias, and the gain is published as `.g` (the diffusion prior's norm). */
+  gainOnly?: boolean
+}
+
 /** LayerNorm over the last axis (torch.nn.LayerNorm, biased variance) followed by an activation: (…, D) → (…, D). */
 export class LayerNorm {
   private readonly weight: Parameter
-  private readonly bias: Parameter
+  private readonly bias: Parameter | undefined
   private readonly width: number
   private readonly activation: Activation
   private readonly eps: number
 
-  constructor(parameters: Parameters, name: string, width: number, activation: ActivationName, eps = 1e-5) {
-    this.weight = parameters.add(`${name}.weight`, [width], { constant: 1 })
-    this.bias = parameters.add(`${name}.bias`, [width], { constant: 0 })
+  constructor(
+    parameters: Parameters,
+    name: string,
+    width: number,
+    activation: ActivationName,
+    options: LayerNormOptions = {},
+  ) {
+    const { eps = 1e-5, gainOnly = false } = options
+    this.weight = parameters.add(`${name}.${gainOnly ? 'g' : 'weight'}`, [width], { constant: 1 })
+    if (!gainOnly) this.bias = parameters.add(`${name}.bias`, [width], { constant: 0 })
     this.width = width
     this.activation = activations[activation]
     this.eps = eps
@@ -123,13 +136,14 @@ export class LayerNorm {
 
   /** The output with what the backward pass needs beside x (…, D): mean and 1 / SD of each row, (R, 1). */
   compute(x: tf.Tensor): { value: tf.Tensor; mean: tf.Tensor; rstd: tf.Tensor } {
-    const [gain, bias] = [this.weight.value(), this.bias.value()]
+    const [gain, bias] = [this.weight.value(), this.bias?.value()]
     const average = tf.fill([this.width, 1], 1 / this.width) as tf.Tensor2D
     const [value, mean, rstd] = byRows([flatten(x)], (rows) => {
       const mean = tf.matMul(rows, average)
       const centred = tf.sub(rows, mean)
       const rstd = tf.rsqrt(tf.add(tf.matMul(tf.square(centred) as tf.Tensor2D, average), this.eps))
-      return [this.activation.of(tf.add(tf.mul(tf.mul(centred, rstd), gain), bias)), mean, rstd]
+      const scaled = tf.mul(tf.mul(centred, rstd), gain)
+      return [this.activation.of(bias ? tf.add(scaled, bias) : scaled), mean, rstd]
     })
     return { value: tf.reshape(value, x.shape), mean, rstd }
   }
@@ -138,21 +152,22 @@ export class LayerNorm {
   backward(dy: tf.Tensor, [x, mean, rstd]: tf.Tensor[]): tf.Tensor {
     const { shape } = x
     return tf.tidy(() => {
-      const [gain, bias] = [this.weight.value(), this.bias.value()]
+      const [gain, bias] = [this.weight.value(), this.bias?.value()]
       const averageGain = tf.reshape(tf.div(gain, this.width), [this.width, 1]) as tf.Tensor2D
       const [dx, dGain, dBias] = byRows([flatten(x), flatten(dy), mean, rstd], (rows, da, rowMean, rowRstd) => {
         const normal = tf.mul(tf.sub(rows, rowMean), rowRstd)
-        const dz = this.activation.backward(da, tf.add(tf.mul(normal, gain), bias)) as tf.Tensor2D
+        const scaled = tf.mul(normal, gain)
+        const dz = this.activation.backward(da, bias ? tf.add(scaled, bias) : scaled) as tf.Tensor2D
         const dzNormal = tf.mul(dz, normal) as tf.Tensor2D
         // dn = dz·gain; dx = rstd (dn − mean(dn) − n mean(dn n)), the means as products with gain / D
         const about = tf.add(tf.matMul(dz, averageGain), tf.mul(normal, tf.matMul(dzNormal, averageGain)))
         const dx = tf.mul(rowRstd, tf.sub(tf.mul(dz, gain), about))
-        return [dx, columnSums(dzNormal), columnSums(dz)]
+        return bias ? [dx, columnSums(dzNormal), columnSums(dz)] : [dx, columnSums(dzNormal)]
       })
       x.dispose()
       dy.dispose()
       this.weight.accumulate(tf.keep(tf.sum(dGain, 0)))
-      this.bias.accumulate(tf.keep(tf.sum(dBias, 0)))
+      this.bias?.accumulate(tf.keep(tf.sum(dBias, 0)))
       return tf.reshape(dx, shape)
     })
   }

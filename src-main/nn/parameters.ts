@@ -126,7 +126,7 @@ class TensorPiece implements Piece {
   }
 }
 
-/** How a parameter starts: a constant, U(−bound, bound), N(0, σ²), or given numbers. */
+/** How a parameter starts: a constant, U(−bound, bound), N(0, σ²), or given numbers, which a file may then leave out. */
 export type Initial = { constant: number } | { uniform: number } | { normal: number } | { numbers: Float32Array }
 
 export interface ParameterOptions {
@@ -139,6 +139,8 @@ export interface ParameterOptions {
    * (height, width, in, out). Files and `shape` have the published order. Such a parameter is one piece.
    */
   layout?: readonly number[]
+  /** Further names under which the same array stands in published files, where modules share it. */
+  also?: readonly string[]
 }
 
 /** Reorders the axes of an array in C order: axis i of the result is axis `axes[i]` of the source, of the given shape. */
@@ -173,6 +175,7 @@ export class Parameter {
   readonly rows: readonly { start: number; stop: number }[]
   scale = 1
   readonly trained: boolean
+  readonly also: readonly string[]
   private readonly folded: boolean
   private readonly layout: readonly number[] | undefined
   private readonly pieces: Piece[]
@@ -180,8 +183,9 @@ export class Parameter {
   private readonly owner: Parameters
 
   constructor(name: string, shape: readonly number[], initial: Initial, options: ParameterOptions, owner: Parameters) {
-    const { folded = false, trained = true, layout } = options
+    const { folded = false, trained = true, layout, also = [] } = options
     this.name = name
+    this.also = also
     this.folded = folded
     this.trained = trained
     this.layout = layout
@@ -203,6 +207,11 @@ export class Parameter {
 
   get size(): number {
     return elementCount(this.shape)
+  }
+
+  /** Whether a file may leave it out. */
+  get isKnown(): boolean {
+    return 'numbers' in this.initial
   }
 
   /** The stored value of one piece, without `scale`. */
@@ -280,15 +289,16 @@ export class Parameter {
       })
   }
 
-  /** Draws the first value from the stream of this name, so that it depends on the seed and the name alone. */
-  initialise(random: Random): void {
+  /** Draws the first value from the stream of this name, so that it depends on the seed and the name alone; given numbers need no stream. */
+  initialise(random?: Random): void {
     const { initial } = this
     const rowSize = elementCount(this.shape.slice(1))
-    const stream = random.split('initial', this.name)
+    const stream = random?.split('initial', this.name)
     this.upload('value', (start, count) => {
       if ('numbers' in initial) return initial.numbers.slice(start * rowSize, (start + count) * rowSize)
       const numbers = new Float32Array(count * rowSize)
       if ('constant' in initial) return numbers.fill(initial.constant)
+      if (!stream) throw new Error(`${this.name} starts from random numbers`)
       for (let i = 0; i < numbers.length; i++)
         numbers[i] =
           'uniform' in initial ? initial.uniform * (2 * stream.uniform() - 1) : initial.normal * stream.normal()
@@ -347,13 +357,16 @@ export class Parameters {
    */
   load(arrays: readonly ArrayEntry[], where: string): void {
     const given = new Map(arrays.map((array) => [array.name, array]))
-    const faults = [...this].flatMap(({ name, shape }) => {
-      const array = given.get(name)
-      if (!array) return [`${name} [${shape}] is missing`]
-      return `${array.shape}` === `${shape}` ? [] : [`${name} is [${array.shape}] instead of [${shape}]`]
+    const faults = [...this].flatMap(({ name, also, shape, isKnown }) => {
+      if (!given.has(name) && !isKnown) return [`${name} [${shape}] is missing`]
+      return [name, ...also].flatMap((key) => {
+        const found = given.get(key)?.shape ?? shape
+        return `${found}` === `${shape}` ? [] : [`${key} is [${found}] instead of [${shape}]`]
+      })
     })
+    const published = new Set([...this].flatMap(({ name, also }) => [name, ...also]))
     faults.push(
-      ...arrays.filter(({ name }) => !this.byName.has(name)).map(({ name, shape }) => `${name} [${shape}] is extra`),
+      ...arrays.filter(({ name }) => !published.has(name)).map(({ name, shape }) => `${name} [${shape}] is extra`),
     )
     if (faults.length)
       throw new MindEyeError({
@@ -364,7 +377,11 @@ export class Parameters {
         fix: 'The file belongs to a model of another configuration.',
       })
     for (const parameter of this) {
-      const array = given.get(parameter.name)!
+      const array = given.get(parameter.name)
+      if (!array) {
+        parameter.initialise()
+        continue
+      }
       parameter.scale = 1
       parameter.upload('value', (start, count) =>
         toFloat32(parameter.shape.length ? array.readRows(start, start + count) : array.read()),

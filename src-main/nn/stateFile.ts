@@ -32,14 +32,16 @@ function writeTensors(path: string, tensors: readonly StreamedTensor[], metadata
 
 /** Writes the true values under their published names, for other tools and for inference. */
 export function saveModel(path: string, parameters: Parameters, metadata: Record<string, string> = {}): void {
-  const tensors = [...parameters].map((parameter) => ({
-    name: parameter.name,
-    shape: parameter.shape,
-    *chunks() {
-      for (const stored of parameter.download('value'))
-        yield parameter.scale === 1 ? stored : stored.map((x) => x * parameter.scale)
-    },
-  }))
+  const tensors = [...parameters].flatMap((parameter) =>
+    [parameter.name, ...parameter.also].map((name) => ({
+      name,
+      shape: parameter.shape,
+      *chunks() {
+        for (const stored of parameter.download('value'))
+          yield parameter.scale === 1 ? stored : stored.map((x) => x * parameter.scale)
+      },
+    })),
+  )
   writeTensors(path, tensors, metadata)
 }
 

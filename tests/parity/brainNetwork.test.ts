@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { loadBackend } from '../../src-main/engine/backend.ts'
 import { BrainNetwork } from '../../src-main/models/brainNetwork.ts'
 import { collectGradients, loadWeights } from '../support/parameters.ts'
-import { expectClose, fixtureCases } from '../support/fixtures.ts'
+import { expectClose, expectGradients, fixtureCases } from '../support/fixtures.ts'
 import { Parameters } from '../../src-main/nn/parameters.ts'
 
 beforeAll(() => loadBackend())
@@ -20,7 +20,8 @@ interface Config {
 }
 
 describe('BrainNetwork equals the original', () => {
-  it.each(fixtureCases('brain_network'))('$name', ({ config, tensors, weights, stats, tolerances }) => {
+  it.each(fixtureCases('brain_network'))('$name', (fixture) => {
+    const { config, tensors, weights, tolerances } = fixture
     const { V, h, blocks, tokens, dim, projector, projector_hidden, loss } = config as unknown as Config
     const parameters = new Parameters()
     const model = new BrainNetwork(parameters, {
@@ -50,16 +51,7 @@ describe('BrainNetwork equals the original', () => {
     })(tf.scalar(0))
     expectClose(value.dataSync(), [loss], tolerances, 'loss')
 
-    expect([...gradients.keys()].sort()).toEqual([...weights.keys()].sort())
-    for (const [name, gradient] of gradients) {
-      const whole = tensors.get(`grads.${name}`)
-      if (whole) expectClose(gradient, whole.data, tolerances, `grads.${name}`)
-      else
-        expectClose(gradient.subarray(0, 16), tensors.get(`grads.${name}#first16`)!.data, tolerances, `grads.${name}`)
-      const l2 = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0))
-      const expected = stats[`grads.${name}`] ?? stats[name]
-      expect(Math.abs(l2 - expected.l2), `l2 of ${name}`).toBeLessThanOrEqual(10 * tolerances.rtol * expected.l2)
-    }
+    expectGradients(fixture, 'grads.', gradients)
     parameters.dispose()
   })
 })

@@ -83,6 +83,26 @@ export function fixtureCases(kind: string, matches: (name: string) => boolean = 
     })
 }
 
+/** Compares gradients by name with `PREFIX + name` (whole or its first 16 numbers) and with the recorded length of all of it. */
+export function expectGradients(
+  { tensors, stats, tolerances }: FixtureCase,
+  prefix: string,
+  gradients: ReadonlyMap<string, Float32Array>,
+): void {
+  const recorded = [...tensors.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length))
+  expect([...gradients.keys()].sort()).toEqual([...new Set(recorded.map((key) => key.split('#')[0]))].sort())
+  for (const [name, gradient] of gradients) {
+    const key = `${prefix}${name}`
+    const whole = tensors.get(key)
+    if (whole) expectClose(gradient, whole.data, tolerances, key)
+    else expectClose(gradient.subarray(0, 16), tensors.get(`${key}#first16`)!.data, tolerances, key)
+    const expected = stats[key] ?? stats[name]
+    if (!expected) continue
+    const l2 = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0))
+    expect(Math.abs(l2 - expected.l2), `l2 of ${key}`).toBeLessThanOrEqual(10 * tolerances.rtol * expected.l2 + 1e-12)
+  }
+}
+
 /** Fails unless max|a − b| ≤ atol + rtol · max|ref|. */
 export function expectClose(
   actual: ArrayLike<number>,
