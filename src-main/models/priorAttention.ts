@@ -207,7 +207,7 @@ export class PriorAttention {
       const biasBlock = tf.slice(bias, [start, 0], [count, -1])
       let biasSum: tf.Tensor | undefined
       for (const [b, image] of perImage.entries()) {
-        const [dk, dv, dq, sum] = tf.tidy(() => {
+        const [dk, dv, dq, sum]: tf.Tensor[] = tf.tidy(() => {
           const at = b * rows + start
           const q = tf.slice(queries.unit, [at, 0], [count, -1]) as tf.Tensor2D
           const d = tf.slice(dRows, [at, 0], [count, -1])

@@ -30,7 +30,7 @@ const sizes = ({ dim, depth, dim_head, heads, num_tokens }: NetConfig) => ({
 })
 
 const tensor = ({ tensors }: FixtureCase, name: string) =>
-  tf.tensor(tensors.get(name)!.data, tensors.get(name)!.shape as [number, number, number])
+  tf.tensor3d(tensors.get(name)!.data, tensors.get(name)!.shape as [number, number, number])
 
 describe('PriorNetwork equals the original', () => {
   it.each(fixtureCases('prior_network'))('$name', (fixture) => {
@@ -39,7 +39,7 @@ describe('PriorNetwork equals the original', () => {
     const parameters = new Parameters()
     const network = new PriorNetwork(parameters, sizes(config))
     loadWeights(parameters, fixture.weights)
-    const [image, brain, r] = ['x', 'brain', 'r'].map((name) => tensor(fixture, name))
+    const [image, brain, r] = [tensor(fixture, 'x'), tensor(fixture, 'brain'), tensor(fixture, 'r')]
     const times = tensors.get('t')!.data
 
     for (const { name, grads } of config.variants) {
