@@ -27,10 +27,11 @@ export class BrainNetwork {
   private readonly lin1: Linear
   private readonly projector: readonly { forward(x: tf.Tensor): tf.Tensor }[]
 
-  constructor(parameters: Parameters, config: BrainNetworkConfig) {
+  /** `prefix` stands before every name, as in a checkpoint that holds more than this network. */
+  constructor(parameters: Parameters, config: BrainNetworkConfig, prefix = '') {
     const { voxels, hidden, blocks, tokens, width, projectorHidden } = config
-    const linear = (name: string, from: number, to: number) => new Linear(parameters, name, from, to)
-    const norm = (name: string, size: number) => new LayerNorm(parameters, name, size, 'gelu')
+    const linear = (name: string, from: number, to: number) => new Linear(parameters, `${prefix}${name}`, from, to)
+    const norm = (name: string, size: number) => new LayerNorm(parameters, `${prefix}${name}`, size, 'gelu')
     const normed = (first: string, second: string, from: number, to: number) =>
       new NormedLinear(linear(first, from, to), norm(second, to))
     this.config = config

@@ -34,6 +34,20 @@ const boolAttribute = (name: string, value: boolean): OpAttribute => ({
   value,
 })
 
+const intAttribute = (name: string): OpAttribute => {
+  const { binding } = native()
+  return { name, type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 }
+}
+
+/** N(0, 1) by TensorFlow's counter-based generator: the same numbers for the same seed, whatever the number of threads. */
+export function statelessNormal(shape: readonly number[], seed: readonly [number, number]): tf.Tensor {
+  const [size, key] = [tf.tensor1d([...shape], 'int32'), tf.tensor1d([...seed], 'int32')]
+  const attributes = [floatAttribute('dtype'), intAttribute('T'), intAttribute('Tseed')]
+  const drawn = native().executeSingleOutput('StatelessRandomNormal', attributes, [size, key])
+  tf.dispose([size, key])
+  return drawn
+}
+
 let variables = 0
 
 /** A float32 variable that lives inside TensorFlow, is updated in place, and is not on any tape. */
