@@ -22,6 +22,8 @@ interface FormulaKey {
 }
 export interface FixtureCase {
   name: string
+  /** Absolute path of the case, for what it holds beside the recorded tensors. */
+  folder: string
   config: Record<string, unknown>
   tolerances: Tolerances & Record<string, number>
   /** `stride` per `#strided` tensor and the like, as recorded. */
@@ -59,15 +61,17 @@ export function fixtureCases(kind: string, matches: (name: string) => boolean = 
         formula_weights?: { seed: number; keys: FormulaKey[] }
         grad_stats?: FixtureCase['stats']
         final_stats?: FixtureCase['stats']
+        output_stats?: FixtureCase['stats']
       }
       const file = openSafetensors(openFile(join(folder, name, 'tensors.safetensors')))
       const { seed = 0, keys = [] } = json.formula_weights ?? {}
       const fixture: FixtureCase = {
         name,
+        folder: join(folder, name),
         config: json.config,
         tolerances: json.tolerances,
         notes: json.tensors,
-        stats: json.grad_stats ?? json.final_stats ?? {},
+        stats: json.grad_stats ?? json.final_stats ?? json.output_stats ?? {},
         tensors: new Map(
           file.arrays.map((array) => [
             array.name,

@@ -1,17 +1,21 @@
 import * as tf from '@tensorflow/tfjs-core'
-import type { NdArray } from '../../src-main/formats/array.ts'
+import type { ArrayEntry, NdArray } from '../../src-main/formats/array.ts'
 import { openBytes } from '../../src-main/formats/source.ts'
 import { encodeSafetensors, openSafetensors } from '../../src-main/formats/safetensors.ts'
 import type { Parameters } from '../../src-main/nn/parameters.ts'
 
-/** Loads weights by state-dict key through the same door as a file's. */
-export function loadWeights(
-  parameters: Parameters,
-  weights: ReadonlyMap<string, { shape: number[]; data: Float32Array<ArrayBuffer> }>,
-): void {
+type Weights = ReadonlyMap<string, { shape: number[]; data: Float32Array<ArrayBuffer> }>
+
+/** Weights by state-dict key as the arrays of a file. */
+export function weightArrays(weights: Weights): ArrayEntry[] {
   const tensors: Record<string, NdArray> = {}
   for (const [name, { shape, data }] of weights) tensors[name] = { dtype: 'float32', shape, data }
-  parameters.load(openSafetensors(openBytes(encodeSafetensors(tensors), 'weights')).arrays, 'weights')
+  return openSafetensors(openBytes(encodeSafetensors(tensors), 'weights')).arrays
+}
+
+/** Loads weights by state-dict key through the same door as a file's. */
+export function loadWeights(parameters: Parameters, weights: Weights): void {
+  parameters.load(weightArrays(weights), 'weights')
 }
 
 /** Makes the parameters hand their gradients to a map by name, pieces joined; filled by the next backward pass. */

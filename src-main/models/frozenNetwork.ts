@@ -1,0 +1,57 @@
+import * as tf from '@tensorflow/tfjs-core'
+import type { ArrayEntry } from '../formats/array.ts'
+import { renamed } from '../formats/array.ts'
+import { ConvNorm } from '../nn/convNorm.ts'
+import type { ConvNormOptions } from '../nn/convNorm.ts'
+import { Parameters } from '../nn/parameters.ts'
+
+/** A step from map to map, each (B, H, W, C). */
+export type MapLayer = (x: tf.Tensor4D) => tf.Tensor4D
+
+/** Applies layers one after another; every map but the input and the last is freed as soon as the next one is there. */
+export function chain(x: tf.Tensor4D, layers: readonly MapLayer[]): tf.Tensor4D {
+  let map = x
+  for (const layer of layers) {
+    const next = tf.tidy(() => layer(map))
+    if (map !== x && next !== map) map.dispose()
+    map = next
+  }
+  return map
+}
+
+/**
+ * What published image networks that are never trained here have in common: parameters under published names, and loading from
+ * a file that may hold more than inference of their features needs.
+ */
+export abstract class FrozenNetwork {
+  readonly parameters = new Parameters()
+  private readonly convNorms: ConvNorm[] = []
+  /** Prefixes of published names that do not belong to the features: classifiers and other heads. */
+  protected abstract readonly ignored: readonly string[]
+
+  /** Named maps of normalized images (B, H, W, 3), each (B, H', W', C); the caller disposes them. */
+  abstract features(images: tf.Tensor4D): Record<string, tf.Tensor4D>
+
+  /** A convolution, batch normalization and activation under their published names. */
+  protected convNorm(conv: string, norm: string, inputs: number, outputs: number, options: ConvNormOptions): MapLayer {
+    const layer = new ConvNorm(this.parameters, conv, norm, inputs, outputs, options)
+    this.convNorms.push(layer)
+    return (x) => layer.compute(x)
+  }
+
+  /**
+   * Loads a published state dict, also one saved by DistributedDataParallel (`module.…`). Throws a format error that lists what is
+   * missing, misshaped, or neither the network's nor ignored.
+   */
+  load(arrays: readonly ArrayEntry[], where: string): void {
+    const named = arrays.map((array) => renamed(array, array.name.replace(/^module\./, '')))
+    const isOurs = ({ name }: ArrayEntry) =>
+      !name.endsWith('.num_batches_tracked') && !this.ignored.some((prefix) => name.startsWith(prefix))
+    this.parameters.load(named.filter(isOurs), where)
+    for (const layer of this.convNorms) layer.fold()
+  }
+
+  dispose(): void {
+    this.parameters.dispose()
+  }
+}
