@@ -1,3 +1,4 @@
+import type * as tf from '@tensorflow/tfjs-core'
 import { writeFileAtomic } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
 import { encodeNpy, openNpy } from '../formats/npy.ts'
@@ -12,7 +13,8 @@ import { toImageTensor } from '../training/images.ts'
 import { foldFolder } from '../training/run.ts'
 import { StudyEncoder } from '../training/studyEncoder.ts'
 import type { Embeddings } from './similarity.ts'
-import { nearest } from './topk.ts'
+import { unitRows } from './similarity.ts'
+import { topK } from './topk.ts'
 import type { Neighbours } from './topk.ts'
 
 /** Where the candidates come from: a subject's distinct stimuli, or pictures (n, H, W, C) uint8 in an .npy file. */
@@ -46,15 +48,20 @@ const PICTURES_AT_ONCE = 256
 /** Embeds trials of unknown images with one fold's decoder and finds the most similar pictures of a gallery. */
 export async function decodeTrials(job: DecodeJob, options: RunOptions): Promise<DecodedTrials> {
   const { brain, z } = embedTrials(job)
-  const gallery = await embedGallery(job, options)
-  if (job.embeddings !== undefined) {
-    const { count, width, data } = brain
-    writeFileAtomic(
-      job.embeddings,
-      encodeNpy({ dtype: 'float32', shape: [count, width], data: Float32Array.from(data) }),
-    )
+  const pictures = await openGallery(job.gallery)
+  try {
+    const neighbours = await topK(brain, embedGallery(pictures, job, options), job.top)
+    if (job.embeddings !== undefined) {
+      const { count, width, data } = brain
+      writeFileAtomic(
+        job.embeddings,
+        encodeNpy({ dtype: 'float32', shape: [count, width], data: Float32Array.from(data) }),
+      )
+    }
+    return { width: brain.width, gallery: pictures.count, neighbours, z }
+  } finally {
+    pictures.close()
   }
-  return { width: brain.width, gallery: gallery.count, neighbours: nearest(brain, gallery, job.top), z }
 }
 
 function embedTrials({ runFolder, fold, config, voxels }: DecodeJob): Pick<DecodedTrials, 'z'> & { brain: Embeddings } {
@@ -90,14 +97,14 @@ function embedTrials({ runFolder, fold, config, voxels }: DecodeJob): Pick<Decod
   }
 }
 
-async function embedGallery(
-  { runFolder, fold, config, gallery }: DecodeJob,
+/** The embeddings of a gallery, block by block as unit rows; each is disposed when the next is asked for. */
+async function* embedGallery(
+  pictures: Gallery,
+  { runFolder, fold, config }: DecodeJob,
   { signal, progress }: RunOptions,
-): Promise<Embeddings> {
-  const pictures = 'pictures' in gallery ? openPictures(gallery.pictures) : await openStimuli(gallery.subjectFolder)
+): AsyncGenerator<tf.Tensor2D> {
   let encoder: StudyEncoder | undefined
   try {
-    const parts: Float32Array[] = []
     for (let at = 0; at < pictures.count; at += PICTURES_AT_ONCE) {
       signal.throwIfAborted()
       const block = pictures.read(at, Math.min(pictures.count, at + PICTURES_AT_ONCE))
@@ -106,16 +113,17 @@ async function embedGallery(
         encoder = new StudyEncoder(images.side, images.channels, config.width)
         encoder.load(foldFiles(foldFolder(runFolder, fold)).encoder)
       }
-      parts.push(encoder.encode(images))
+      const width = encoder.tokens * encoder.width
+      const rows = unitRows({ count: block.count, width, data: encoder.encode(images) }, at)
+      try {
+        yield rows
+      } finally {
+        rows.dispose()
+      }
       progress({ phase: 'embed the gallery', done: at + block.count, total: pictures.count })
     }
-    const width = encoder!.tokens * encoder!.width
-    const data = new Float32Array(pictures.count * width)
-    parts.forEach((part, i) => data.set(part, i * PICTURES_AT_ONCE * width))
-    return { count: pictures.count, width, data }
   } finally {
     encoder?.dispose()
-    pictures.close()
   }
 }
 
@@ -125,6 +133,9 @@ interface Gallery {
   read(start: number, stop: number): StimulusImages
   close(): void
 }
+
+const openGallery = async (gallery: GallerySource): Promise<Gallery> =>
+  'pictures' in gallery ? openPictures(gallery.pictures) : openStimuli(gallery.subjectFolder)
 
 async function openStimuli(subjectFolder: string): Promise<Gallery> {
   const subject = await openSubject(subjectFolder)

@@ -6,8 +6,8 @@ import { openSafetensors } from '../../src-main/formats/safetensors.ts'
 import { openFile } from '../../src-main/formats/source.ts'
 import { hitWithin, rankQueries, retrievalTask } from '../../src-main/retrieval/pools.ts'
 import type { Direction } from '../../src-main/retrieval/pools.ts'
-import { cosineSimilarity, type Embeddings } from '../../src-main/retrieval/similarity.ts'
-import { nearest } from '../../src-main/retrieval/topk.ts'
+import { cosineSimilarity, unitBlocks, type Embeddings } from '../../src-main/retrieval/similarity.ts'
+import { topK } from '../../src-main/retrieval/topk.ts'
 
 const root = join(process.env.MINDEYE_FIXTURES ?? 'tests/fixtures', 'retrieval')
 const cases = existsSync(root) ? readdirSync(root).sort() : []
@@ -45,11 +45,11 @@ describe.each(cases)('%s', (name) => {
     for (let i = 0; i < reference.length; i++) expect(Math.abs(similarity[i] - reference[i])).toBeLessThanOrEqual(bound)
   })
 
-  it.each(['fwd', 'bwd'] as const)('gives the recorded %s argmax and top-k', (label) => {
+  it.each(['fwd', 'bwd'] as const)('gives the recorded %s argmax and top-k', async (label) => {
     const values = cosineSimilarity(embeddings('brain'), embeddings('clip'))
     const task = retrievalTask({ trials: config.n, images: config.n, values, ownImage }, directions[label])
     const [queries, gallery] = label === 'fwd' ? ['clip', 'brain'] : ['brain', 'clip']
-    const best = nearest(embeddings(queries), embeddings(gallery), 1)
+    const best = await topK(embeddings(queries), unitBlocks(embeddings(gallery)), 1)
     expect([...best.index]).toEqual([...(tensor(`${label}_argmax`).data as Int32Array)])
 
     const ranks = rankQueries(task)

@@ -1,14 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadBackend } from '../../src-main/engine/backend.ts'
+import { encodeNpy, openNpy } from '../../src-main/formats/npy.ts'
+import { openBytes } from '../../src-main/formats/source.ts'
 import { Random } from '../../src-main/nn/random.ts'
-import {
-  cosineSimilarity,
-  forEachSimilarityBlock,
-  normalizeRows,
-  type Embeddings,
-} from '../../src-main/retrieval/similarity.ts'
-import { nearest } from '../../src-main/retrieval/topk.ts'
+import { cosineSimilarity, normalizeRows, unitBlocks, type Embeddings } from '../../src-main/retrieval/similarity.ts'
+import { topK } from '../../src-main/retrieval/topk.ts'
+import { failure } from '../support/failure.ts'
 
 function embeddings(count: number, width: number, random: Random): Embeddings {
   return { count, width, data: Float32Array.from({ length: count * width }, () => random.normal()) }
@@ -63,51 +61,97 @@ describe('cosine similarity', () => {
     )
   })
 
-  it('works in blocks of a bounded size and leaves no tensor behind', () => {
-    const random = new Random(5)
-    const queries = embeddings(23, 8, random)
-    const gallery = embeddings(31, 8, random)
+  it('takes embeddings in blocks of which one exists at a time, from memory or from a file', () => {
+    const gallery = embeddings(31, 8, new Random(5))
+    const [entry] = openNpy(
+      openBytes(encodeNpy({ dtype: 'float32', shape: [31, 2, 4], data: Float32Array.from(gallery.data) }), 'gallery'),
+    ).arrays
     const before = tf.memory().numTensors
-    const seen = new Set<number>()
-    forEachSimilarityBlock(
-      queries,
-      gallery,
-      ({ queryStart, queryStop, galleryStart, galleryStop, values }) => {
-        expect(queryStop - queryStart).toBeLessThanOrEqual(5)
-        expect(galleryStop - galleryStart).toBeLessThanOrEqual(5)
-        expect(values.length).toBe((queryStop - queryStart) * (galleryStop - galleryStart))
-        for (let i = queryStart; i < queryStop; i++)
-          for (let j = galleryStart; j < galleryStop; j++) seen.add(i * 31 + j)
-      },
-      5 * 8 * 4,
-    )
-    expect(seen.size).toBe(23 * 31)
-    expect(tf.memory().numTensors).toBe(before)
+    for (const source of [gallery, entry]) {
+      const rows: number[] = []
+      for (const block of unitBlocks(source, 10)) {
+        expect(block.shape[0]).toBeLessThanOrEqual(10)
+        rows.push(...block.dataSync())
+        expect(tf.memory().numTensors).toBe(before + 1)
+      }
+      expect(Float32Array.from(rows)).toEqual(normalizeRows(gallery))
+      expect(tf.memory().numTensors).toBe(before)
+    }
   })
 })
 
+const AXES = 64
+
+/**
+ * Unit vectors along an axis: products with them are exact, and among many rows most are equal to others, yet the best for a
+ * query are rare enough to lie far apart.
+ */
+function tied(count: number, random: Random): Embeddings {
+  const data = new Float32Array(count * AXES)
+  for (let row = 0; row < count; row++) data[row * AXES + random.int(AXES)] = random.uniform() < 0.5 ? 1 : -1
+  return { count, width: AXES, data }
+}
+
+/** The k best of a query by a plain sort: of equals the first. */
+const sorted = (values: ArrayLike<number>, k: number): number[] =>
+  Array.from(values, (_, j) => j)
+    .sort((a, b) => values[b] - values[a] || a - b)
+    .slice(0, k)
+
 describe('top-k', () => {
-  it.each([1, 3, 31, 50])('of %i found block by block equals a full sort', (k) => {
+  it.each([1, 3, 31, 50])('of %i found block by block equals a full sort', async (k) => {
     const random = new Random(8)
     const queries = embeddings(9, 6, random)
     const gallery = embeddings(31, 6, random)
-    const found = nearest(queries, gallery, k, 4 * 6 * 4)
+    const before = tf.memory().numTensors
+    const found = await topK(queries, unitBlocks(gallery, 4), k)
+    expect(tf.memory().numTensors).toBe(before)
     expect(found.k).toBe(Math.min(k, 31))
     for (let i = 0; i < 9; i++) {
-      const order = Array.from({ length: 31 }, (_, j) => j).sort(
-        (a, b) => cosine(queries, i, gallery, b) - cosine(queries, i, gallery, a),
+      const order = sorted(
+        Array.from({ length: 31 }, (_, j) => cosine(queries, i, gallery, j)),
+        k,
       )
-      expect([...found.index.subarray(i * found.k, (i + 1) * found.k)]).toEqual(order.slice(0, k))
-      order.slice(0, k).forEach((j, place) => {
+      expect([...found.index.subarray(i * found.k, (i + 1) * found.k)]).toEqual(order)
+      order.forEach((j, place) => {
         expect(found.similarity[i * found.k + place]).toBeCloseTo(cosine(queries, i, gallery, j), 6)
       })
     }
   })
 
-  it('keeps the order of the gallery among equals', () => {
+  // Around the lengths of a stretch of candidates, which are looked at only if the best of them can matter.
+  it.each([127, 128, 129, 256, 1000, 2049])('among %i candidates with ties equals a full sort', async (count) => {
+    const random = new Random(count)
+    const queries = embeddings(1100, AXES, random)
+    const gallery = tied(count, random)
+    const [left, right] = [normalizeRows(queries), gallery.data]
+    for (const rows of [count, 300, 128]) {
+      const found = await topK(queries, unitBlocks(gallery, rows), 10)
+      for (let i = 0; i < queries.count; i += 23) {
+        const values = Float32Array.from({ length: count }, (_, j) => {
+          let sum = 0
+          for (let d = 0; d < AXES; d++) sum += left[i * AXES + d] * right[j * AXES + d]
+          return sum
+        })
+        const expected = sorted(values, 10)
+        expect([...found.index.subarray(i * 10, (i + 1) * 10)]).toEqual(expected)
+        expect([...found.similarity.subarray(i * 10, (i + 1) * 10)]).toEqual(expected.map((j) => values[j]))
+      }
+    }
+  })
+
+  it('keeps the order of the gallery among equals', async () => {
     const [best, good, poor] = [[1, 0], [1, 1], [0, 1]] // prettier-ignore
     const gallery = { count: 5, width: 2, data: Float32Array.from([good, best, best, poor, best].flat()) }
-    const found = nearest({ count: 1, width: 2, data: Float32Array.from(best) }, gallery, 4)
+    const found = await topK({ count: 1, width: 2, data: Float32Array.from(best) }, unitBlocks(gallery), 4)
     expect([...found.index]).toEqual([1, 2, 4, 0])
+  })
+
+  it('refuses a gallery of another width and leaves nothing behind', async () => {
+    const random = new Random(1)
+    const before = tf.memory().numTensors
+    const refused = topK(embeddings(2, 4, random), unitBlocks(embeddings(2, 5, random)), 1)
+    expect((await failure(refused)).message).toMatch(/embedding width: expected 4.*found 5/)
+    expect(tf.memory().numTensors).toBe(before)
   })
 })
