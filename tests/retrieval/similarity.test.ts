@@ -140,6 +140,14 @@ describe('top-k', () => {
     }
   })
 
+  it('finds the best where each lies in a stretch of its own', async () => {
+    const gallery = { count: 3000, width: 2, data: new Float32Array(6000) }
+    for (let row = 0; row < 3000; row++) gallery.data.set(row % 200 ? [0, 1] : [1, (row * 7) % 3000], row * 2)
+    const values = Array.from({ length: 3000 }, (_, row) => (row % 200 ? 0 : 1 / Math.hypot(1, (row * 7) % 3000)))
+    const found = await topK({ count: 1, width: 2, data: Float32Array.of(3, 0) }, unitBlocks(gallery), 10)
+    expect([...found.index]).toEqual(sorted(values, 10))
+  })
+
   it('keeps the order of the gallery among equals', async () => {
     const [best, good, poor] = [[1, 0], [1, 1], [0, 1]] // prettier-ignore
     const gallery = { count: 5, width: 2, data: Float32Array.from([good, best, best, poor, best].flat()) }
