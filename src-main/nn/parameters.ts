@@ -351,11 +351,8 @@ export class Parameters {
     return [...this].reduce((sum, parameter) => sum + parameter.size, 0)
   }
 
-  /**
-   * Fills all values from arrays of the same names and shapes, of any number type.
-   * Throws a format error that lists every missing, extra and misshaped name, before anything is changed.
-   */
-  load(arrays: readonly ArrayEntry[], where: string): void {
+  /** What keeps arrays from being the values of all parameters: every missing, misshaped and extra name with shapes. */
+  faults(arrays: readonly ArrayEntry[]): string[] {
     const given = new Map(arrays.map((array) => [array.name, array]))
     const faults = [...this].flatMap(({ name, also, shape, isKnown }) => {
       if (!given.has(name) && !isKnown) return [`${name} [${shape}] is missing`]
@@ -365,9 +362,16 @@ export class Parameters {
       })
     })
     const published = new Set([...this].flatMap(({ name, also }) => [name, ...also]))
-    faults.push(
-      ...arrays.filter(({ name }) => !published.has(name)).map(({ name, shape }) => `${name} [${shape}] is extra`),
-    )
+    const extra = arrays.filter(({ name }) => !published.has(name))
+    return [...faults, ...extra.map(({ name, shape }) => `${name} [${shape}] is extra`)]
+  }
+
+  /**
+   * Fills all values from arrays of the same names and shapes, of any number type.
+   * Throws a format error that lists every missing, extra and misshaped name, before anything is changed.
+   */
+  load(arrays: readonly ArrayEntry[], where: string): void {
+    const faults = this.faults(arrays)
     if (faults.length)
       throw new MindEyeError({
         kind: 'format',
@@ -376,16 +380,15 @@ export class Parameters {
         found: `${faults.length} differences: ${faults.slice(0, 20).join('; ')}${faults.length > 20 ? '; …' : ''}`,
         fix: 'The file belongs to a model of another configuration.',
       })
+    const given = new Map(arrays.map((array) => [array.name, array]))
     for (const parameter of this) {
-      const array = given.get(parameter.name)
-      if (!array) {
-        parameter.initialise()
-        continue
-      }
       parameter.scale = 1
-      parameter.upload('value', (start, count) =>
-        toFloat32(parameter.shape.length ? array.readRows(start, start + count) : array.read()),
-      )
+      const array = given.get(parameter.name)
+      if (!array) parameter.initialise()
+      else
+        parameter.upload('value', (start, count) =>
+          toFloat32(parameter.shape.length ? array.readRows(start, start + count) : array.read()),
+        )
     }
   }
 
