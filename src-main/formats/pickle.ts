@@ -342,7 +342,7 @@ class Machine {
     if (!length) return 0
     const bytes = Buffer.from(this.take(length)).reverse()
     const value = BigInt.asIntN(8 * length, BigInt(`0x${bytes.toString('hex')}`))
-    return BigInt(Number(value)) === value && Number.isSafeInteger(Number(value)) ? Number(value) : value
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value
   }
 
   private fault(expected: string, found: string): Error {
