@@ -2,10 +2,12 @@ import * as tf from '@tensorflow/tfjs-core'
 import { openWeights } from '../formats/weights.ts'
 import { AlexNet } from '../models/alexNet.ts'
 import { EfficientNetB1 } from '../models/efficientNet.ts'
-import type { FrozenNetwork } from '../models/frozenNetwork.ts'
+import type { FeatureNetwork } from '../models/frozenNetwork.ts'
 import { InceptionV3 } from '../models/inceptionV3.ts'
 import { loadClipVision } from '../models/pretrained.ts'
 import { ResNet50 } from '../models/resNet.ts'
+import { CLIP_NORMALIZATION, normalize } from '../nn/image/colour.ts'
+import { resize } from '../nn/image/resize.ts'
 
 /** How a network wants its images: resized to `size` x `size`, then (x − mean) / std per channel. */
 export interface Preprocessing {
@@ -21,13 +23,12 @@ interface Loaded {
 }
 
 const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
-const clip = { mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711] }
 
 /** The networks behind the high-level metrics with the inputs they get there (official Reconstruction_Metrics.py; no center crop). */
 const kinds = {
   alexnet: { preprocessing: { size: 256, ...imageNet }, load: loader(() => new AlexNet()) },
   inceptionV3: { preprocessing: { size: 342, ...imageNet }, load: loader(() => new InceptionV3()) },
-  clip: { preprocessing: { size: 224, ...clip }, load: loadClip },
+  clip: { preprocessing: { size: 224, ...CLIP_NORMALIZATION }, load: loadClip },
   efficientNetB1: { preprocessing: { size: 255, ...imageNet }, load: loader(() => new EfficientNetB1()) },
   swav: { preprocessing: { size: 224, ...imageNet }, load: loader(() => new ResNet50()) },
 } satisfies Record<string, { preprocessing: Preprocessing; load: (path: string) => Loaded }>
@@ -86,13 +87,12 @@ export function loadMetricNetwork(kind: MetricNetworkKind, path: string): Metric
 /** Images (B, H, W, 3) of any size → (B, size, size, 3), clamped to [0, 1], by way of 256 x 256; bilinear without antialiasing. */
 export function preprocess(images: tf.Tensor4D, { size, mean, std }: Preprocessing): tf.Tensor4D {
   return tf.tidy(() => {
-    const common = tf.image.resizeBilinear(tf.clipByValue(images, 0, 1), [COMMON_SIZE, COMMON_SIZE], false, true)
-    const sized = tf.image.resizeBilinear(common, [size, size], false, true)
-    return tf.div(tf.sub(sized, tf.tensor1d([...mean])), tf.tensor1d([...std]))
+    const common = resize(tf.clipByValue(images, 0, 1), [COMMON_SIZE, COMMON_SIZE], { mode: 'bilinear' })
+    return normalize(resize(common, [size, size], { mode: 'bilinear' }), { mean, std })
   })
 }
 
-function loader(create: () => FrozenNetwork): (path: string) => Loaded {
+function loader(create: () => FeatureNetwork): (path: string) => Loaded {
   return (path) => {
     const file = openWeights(path)
     const network = create()

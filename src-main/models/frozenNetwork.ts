@@ -20,17 +20,25 @@ export function chain(x: tf.Tensor4D, layers: readonly MapLayer[]): tf.Tensor4D 
 }
 
 /**
+ * The arrays of the network in a file that may be a training checkpoint with its state dict under `model` and may have been saved by
+ * DistributedDataParallel (`module.…`), by the names that the network itself gives them.
+ */
+export function stateDict(arrays: readonly ArrayEntry[]): ArrayEntry[] {
+  const inside = arrays.filter(({ name }) => name.startsWith('model.'))
+  return (inside.length ? inside : arrays).map((array) =>
+    renamed(array, array.name.replace(/^(model\.)?(module\.)?/, '')),
+  )
+}
+
+/**
  * What published image networks that are never trained here have in common: parameters under published names, and loading from
- * a file that may hold more than inference of their features needs.
+ * a file that may hold more than we compute.
  */
 export abstract class FrozenNetwork {
   readonly parameters = new Parameters()
   private readonly convNorms: ConvNorm[] = []
-  /** Prefixes of published names that do not belong to the features: classifiers and other heads. */
+  /** Prefixes of published names that belong to what we do not compute: classifiers and other heads. */
   protected abstract readonly ignored: readonly string[]
-
-  /** Named maps of normalized images (B, H, W, 3), each (B, H', W', C); the caller disposes them. */
-  abstract features(images: tf.Tensor4D): Record<string, tf.Tensor4D>
 
   /** A convolution, batch normalization and activation under their published names. */
   protected convNorm(conv: string, norm: string, inputs: number, outputs: number, options: ConvNormOptions): MapLayer {
@@ -39,19 +47,21 @@ export abstract class FrozenNetwork {
     return (x) => layer.compute(x)
   }
 
-  /**
-   * Loads a published state dict, also one saved by DistributedDataParallel (`module.…`). Throws a format error that lists what is
-   * missing, misshaped, or neither the network's nor ignored.
-   */
+  /** Loads a published file; throws a format error that lists what is missing, misshaped, or neither the network's nor ignored. */
   load(arrays: readonly ArrayEntry[], where: string): void {
-    const named = arrays.map((array) => renamed(array, array.name.replace(/^module\./, '')))
     const isOurs = ({ name }: ArrayEntry) =>
       !name.endsWith('.num_batches_tracked') && !this.ignored.some((prefix) => name.startsWith(prefix))
-    this.parameters.load(named.filter(isOurs), where)
+    this.parameters.load(stateDict(arrays).filter(isOurs), where)
     for (const layer of this.convNorms) layer.fold()
   }
 
   dispose(): void {
     this.parameters.dispose()
   }
+}
+
+/** A network whose inner maps are compared between images. */
+export interface FeatureNetwork extends FrozenNetwork {
+  /** Named maps of normalized images (B, H, W, 3), each (B, H', W', C); the caller disposes them. */
+  features(images: tf.Tensor4D): Record<string, tf.Tensor4D>
 }

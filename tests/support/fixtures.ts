@@ -12,7 +12,7 @@ interface Tolerances {
   rtol: number
   by_prefix?: Record<string, { atol: number; rtol: number }>
 }
-interface FormulaKey {
+export interface FormulaKey {
   key: string
   p: number
   shape: number[]
@@ -35,7 +35,7 @@ export interface FixtureCase {
 }
 
 /** The recorded weights are a hash of element index, parameter index and seed; see tests/fixtures/README.md. */
-function formulaWeights(seed: number, { p, shape, scale, offset }: FormulaKey): Float32Array<ArrayBuffer> {
+export function formulaWeights(seed: number, { p, shape, scale, offset }: FormulaKey): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => {
     let h = (Math.imul(i, 2654435761) + Math.imul(p, 40503) + seed) >>> 0
     h ^= h >>> 16
