@@ -35,6 +35,15 @@ export interface ArrayEntry {
   readRows(start: number, stop: number): NdArray
 }
 
+/** The same array under another name. */
+export const renamed = (array: ArrayEntry, name: string): ArrayEntry => ({
+  name,
+  dtype: array.dtype,
+  shape: array.shape,
+  read: () => array.read(),
+  readRows: (start, stop) => array.readRows(start, stop),
+})
+
 /** A file that holds named arrays (npy, npz, MATLAB, HDF5, safetensors). */
 export interface ArrayFile {
   arrays: ArrayEntry[]
