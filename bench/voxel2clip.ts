@@ -1,10 +1,10 @@
 /** One voxel2clip training step, timed: forward, BiMixCo + squared error, backward, AdamW. See measure.ts for arguments. */
-import { BrainNetwork } from '../src-main/models/brainNetwork.ts'
 import { Parameters } from '../src-main/nn/parameters.ts'
 import { Random } from '../src-main/nn/random.ts'
-import { networkConfig } from '../src-main/training/decoder.ts'
 import { parseTraining } from '../src-main/training/fields.ts'
+import { createHighLevel } from '../src-main/training/highLevel.ts'
 import { TrainingPlan } from '../src-main/training/plan.ts'
+import { fixedTargets } from '../src-main/training/targets.ts'
 import { Trainer } from '../src-main/training/trainer.ts'
 import { benchmark } from './measure.ts'
 
@@ -22,14 +22,14 @@ await benchmark({
     const random = new Random(0)
     const normal = (count: number) => Float32Array.from({ length: count }, () => random.normal())
     const parameters = new Parameters()
-    const model = new BrainNetwork(parameters, networkConfig(config, voxelCount))
+    const model = createHighLevel(parameters, config, voxelCount)
     parameters.initialise(random)
     const data = {
       items,
       repeats: 1,
       voxelCount,
       voxels: normal(items * voxelCount),
-      targets: normal(items * tokens * width),
+      targets: fixedTargets(normal(items * tokens * width), tokens * width),
     }
     const trainer = new Trainer(model, parameters, new TrainingPlan(config, items, 1, random), config, random)
     return { parameters: parameters.count, step: () => trainer.step(data).loss }

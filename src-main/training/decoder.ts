@@ -2,12 +2,12 @@ import * as tf from '@tensorflow/tfjs-core'
 import { writeFileAtomic } from '../base/files.ts'
 import type { NdArray } from '../formats/array.ts'
 import { encodeSafetensors } from '../formats/safetensors.ts'
-import type { BrainNetworkConfig } from '../models/brainNetwork.ts'
-import { BrainNetwork } from '../models/brainNetwork.ts'
+import type { BrainNetwork } from '../models/brainNetwork.ts'
 import { Parameters } from '../nn/parameters.ts'
 import { loadModel } from '../nn/stateFile.ts'
 import type { TrainingConfig } from './fields.ts'
 import { readArrays } from './foldFiles.ts'
+import { createHighLevel } from './highLevel.ts'
 import type { RidgeModel } from './ridge.ts'
 import { predictRidge } from './ridge.ts'
 
@@ -19,16 +19,6 @@ export interface Decoder {
 
 /** Rows that go through a network at once. */
 const BATCH = 64
-
-export const networkConfig = (config: TrainingConfig, voxels: number): BrainNetworkConfig => ({
-  voxels,
-  hidden: config.hidden,
-  blocks: config.blocks,
-  tokens: config.tokens,
-  width: config.width,
-  projectorHidden: config.projectorHidden,
-  dropout: [config.dropoutFirst, config.dropoutBlocks],
-})
 
 /** The projector's output of voxel2clip, which retrieval compares. */
 function networkDecoder(model: BrainNetwork, parameters: Parameters): Decoder {
@@ -78,7 +68,7 @@ export function loadDecoder(path: string, config: TrainingConfig, voxels: number
     })
   }
   const parameters = new Parameters()
-  const model = new BrainNetwork(parameters, networkConfig(config, voxels))
+  const { brain } = createHighLevel(parameters, config, voxels)
   loadModel(path, parameters)
-  return networkDecoder(model, parameters)
+  return networkDecoder(brain, parameters)
 }

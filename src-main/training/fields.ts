@@ -58,7 +58,12 @@ export const trainingFields = {
   maxLr: field(positive, 'largest learning rate of the one-cycle schedule', '', 3e-4),
   warmUp: field(share, 'share of the steps in which the learning rate rises', 'share', 2 / 240),
   weightDecay: field(notNegative, 'decoupled weight decay of AdamW; biases are exempt', '', 0.01),
-  mixing: field(v.picklist(['mixco', 'none']), 'how voxels are mixed in the first phase', '', 'mixco'),
+  mixing: field(
+    v.picklist(['mixco', 'mixup', 'none']),
+    'first phase: voxels mixed (mixco), voxels and their targets mixed alike (mixup), or neither',
+    '',
+    'mixco',
+  ),
   mixShare: field(share, 'share of the epochs that train with BiMixCo, before SoftCLIP', 'share', 0.33),
   mixBeta: field(positive, 'both parameters of the Beta distribution of mixing weights', '', 0.15),
   mixProbability: field(share, 'probability that an example is mixed', 'share', 0.5),
@@ -71,7 +76,23 @@ export const trainingFields = {
     '',
     0,
   ),
+  augment: field(
+    v.boolean(),
+    'CLIP targets are those of images cropped, flipped, recoloured and greyed at random, as the paper does',
+    '',
+    false,
+  ),
   prior: field(v.boolean(), 'train the diffusion prior from the backbone’s output to the target', '', false),
+  priorWeight: field(notNegative, 'weight of the prior’s loss against the contrastive one', '', 30),
+  priorDepth: field(count(1), 'layers of the prior’s transformer', 'layers', 6),
+  priorHeads: field(count(1), 'query heads of the prior', 'heads', 12),
+  priorHeadDim: field(count(2), 'width of a head of the prior', 'numbers', 64),
+  conditionDrop: field(
+    share,
+    'probability that the prior’s brain or image condition of an example is dropped',
+    'share',
+    0.2,
+  ),
   checkpointSeconds: field(notNegative, 'time between checkpoints', 's', 30),
 } as const
 

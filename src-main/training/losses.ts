@@ -26,6 +26,12 @@ export function mixVoxels(voxels: Float32Array, { permutation, betas }: Mixing):
   })
 }
 
+/** Rows (B, N) of a tensor mixed in the same way, for mixup's targets. */
+export function mixRows(x: tf.Tensor2D, { permutation, betas }: Mixing): tf.Tensor2D {
+  const own = tf.tensor2d(betas, [betas.length, 1])
+  return tf.add(tf.mul(x, own), tf.mul(tf.gather(x, tf.tensor1d(permutation, 'int32')), tf.sub(1, own)))
+}
+
 /** What BiMixCo contrasts with: diag(β), then row i, column π(i) *set* to 1 − β_i, also where π(i) = i. */
 function mixingTarget({ permutation, betas }: Mixing): tf.Tensor2D {
   const n = betas.length

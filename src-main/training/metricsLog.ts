@@ -12,6 +12,8 @@ export interface MetricsLine {
   loss: number
   nce: number
   mse: number
+  /** Of a run with the diffusion prior. */
+  prior?: number
   lr: number
   beta1: number
   temperature: number
@@ -43,8 +45,8 @@ export class MetricsLog {
 
   flush(): void {
     if (this.pending.length) appendFileSync(this.path, this.pending.map((line) => `${JSON.stringify(line)}\n`).join(''))
-    for (const { step, loss, nce, mse, lr, beta1, temperature } of this.pending)
-      this.events.scalars(step, { loss, nce, mse, lr, beta1, temperature })
+    for (const { step, loss, nce, mse, prior, lr, beta1, temperature } of this.pending)
+      this.events.scalars(step, { loss, nce, mse, ...(prior !== undefined && { prior }), lr, beta1, temperature })
     this.pending = []
   }
 

@@ -1,5 +1,7 @@
 import { cosineAnneal, oneCycle } from '../nn/schedule.ts'
 import type { Random } from '../nn/random.ts'
+import type { PriorDraws } from './diffusionPrior.ts'
+import { drawPrior } from './diffusionPrior.ts'
 import type { TrainingConfig } from './fields.ts'
 import type { Mixing } from './losses.ts'
 
@@ -13,10 +15,20 @@ export interface StepPlan {
   repeat: number
   /** Absent when voxels stay as they are. */
   mixing?: Mixing
+  /** Whether targets are mixed as the voxels are (mixup) instead of being the labels of a mixed contrast (MixCo). */
+  mixTargets?: boolean
   phase: 'bimixco' | 'softclip'
   temperature: number
   lr: number
   beta1: number
+}
+
+/** The course of a training as the trainer follows it. */
+export interface Plan {
+  readonly totalSteps: number
+  at(step: number): StepPlan
+  /** What the prior draws at a step, for embeddings of the given shape (B, T, D). */
+  prior(step: number, shape: readonly [number, number, number]): PriorDraws
 }
 
 export type PlanOptions = Pick<
@@ -32,6 +44,7 @@ export type PlanOptions = Pick<
   | 'mixTemperature'
   | 'softTemperatureStart'
   | 'softTemperatureEnd'
+  | 'conditionDrop'
 >
 
 /** Number of leading epochs that train with BiMixCo. */
@@ -50,7 +63,7 @@ function drawMixing(random: Random, size: number, beta: number, probability: num
  * The whole course of a training, step by step. Every step's draws come from streams named by epoch and step, so that a
  * resumed run needs only the number of the step.
  */
-export class TrainingPlan {
+export class TrainingPlan implements Plan {
   readonly stepsPerEpoch: number
   readonly totalSteps: number
   private readonly options: PlanOptions
@@ -90,9 +103,14 @@ export class TrainingPlan {
       phase: 'bimixco',
       temperature: mixTemperature,
       mixing:
-        mixing === 'mixco'
-          ? drawMixing(this.random.split('mixing', step), items.length, mixBeta, mixProbability)
-          : undefined,
+        mixing === 'none'
+          ? undefined
+          : drawMixing(this.random.split('mixing', step), items.length, mixBeta, mixProbability),
+      mixTargets: mixing === 'mixup',
     }
+  }
+
+  prior(step: number, shape: readonly [number, number, number]): PriorDraws {
+    return drawPrior(this.random.split('prior', step), shape, this.options.conditionDrop)
   }
 }

@@ -4,7 +4,6 @@ import { distinct } from '../base/distinct.ts'
 import { MindEyeError } from '../base/errors.ts'
 import { sweepTemporary } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
-import { BrainNetwork } from '../models/brainNetwork.ts'
 import { Parameters } from '../nn/parameters.ts'
 import { Random } from '../nn/random.ts'
 import { loadTraining, saveModel, saveTraining } from '../nn/stateFile.ts'
@@ -12,12 +11,13 @@ import { makeFolds } from '../subjects/splits.ts'
 import type { Fold } from '../subjects/splits.ts'
 import { openSubject } from '../subjects/subject.ts'
 import type { Subject } from '../subjects/subject.ts'
-import { loadDecoder, networkConfig, saveRidge } from './decoder.ts'
+import { loadDecoder, saveRidge } from './decoder.ts'
 import type { Items } from './examples.ts'
 import { averagedVoxels, checkItems, fitScaling, groupItems, scaledVoxels } from './examples.ts'
 import type { TrainingConfig } from './fields.ts'
 import { checkpoints, foldFiles, loadTest, pruneCheckpoints, saveScaling, saveTest } from './foldFiles.ts'
 import type { TestEmbeddings } from './foldFiles.ts'
+import { createHighLevel } from './highLevel.ts'
 import type { ImageTensor } from './images.ts'
 import { toImageTensor } from './images.ts'
 import { decoderParameters } from './memory.ts'
@@ -25,6 +25,7 @@ import { MetricsLog } from './metricsLog.ts'
 import { TrainingPlan } from './plan.ts'
 import { fitRidge } from './ridge.ts'
 import { StudyEncoder } from './studyEncoder.ts'
+import { fixedTargets } from './targets.ts'
 import type { TrainingData } from './trainer.ts'
 import { Trainer } from './trainer.ts'
 
@@ -118,7 +119,7 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<voi
     const voxels = scaledVoxels(subject, scaling, items.trial)
     const trained = await trainNetwork(
       context,
-      { items: items.count, repeats: items.repeats, voxelCount, voxels, targets },
+      { items: items.count, repeats: items.repeats, voxelCount, voxels, targets: fixedTargets(targets, encoder.width) },
       options,
     )
     saveModel(files.model, trained)
@@ -175,7 +176,7 @@ async function trainNetwork(
 ): Promise<Parameters> {
   const files = foldFiles(folder)
   const parameters = new Parameters()
-  const model = new BrainNetwork(parameters, networkConfig(config, data.voxelCount))
+  const model = createHighLevel(parameters, config, data.voxelCount)
   const plan = new TrainingPlan(config, data.items, data.repeats, random.split('plan'))
   const trainer = new Trainer(model, parameters, plan, config, random)
   trainer.optimizer.steps = restore(folder, parameters, random, warnings)
@@ -190,9 +191,20 @@ async function trainNetwork(
   let lastSave = Date.now()
   const started = { time: Date.now(), step: trainer.optimizer.steps }
   try {
-    await trainer.run(data, ({ epoch, stepInEpoch, items, loss, nce, mse, lr, beta1, temperature }) => {
+    await trainer.run(data, ({ epoch, stepInEpoch, items, loss, nce, mse, prior, lr, beta1, temperature }) => {
       const step = trainer.optimizer.steps - 1
-      metrics.add({ fold: index, epoch, step, loss, nce, mse, lr, beta1, temperature })
+      metrics.add({
+        fold: index,
+        epoch,
+        step,
+        loss,
+        nce,
+        mse,
+        ...(prior !== undefined && { prior }),
+        lr,
+        beta1,
+        temperature,
+      })
       const seconds = (Date.now() - started.time) / 1000
       const examplesPerSecond = ((step + 1 - started.step) * items.length) / seconds
       progress({
@@ -200,7 +212,7 @@ async function trainNetwork(
         done: step + 1,
         total: plan.totalSteps,
         message: `epoch ${epoch + 1} of ${config.epochs}`,
-        values: { loss, nce, mse, lr, examplesPerSecond },
+        values: { loss, nce, mse, ...(prior !== undefined && { prior }), lr, examplesPerSecond },
       })
       if (stepInEpoch === plan.stepsPerEpoch - 1) metrics.flush()
       if (signal.aborted || Date.now() - lastSave >= config.checkpointSeconds * 1000) save()

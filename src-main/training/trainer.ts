@@ -1,21 +1,22 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { setImmediate } from 'node:timers/promises'
 import { MindEyeError } from '../base/errors.ts'
-import type { BrainNetwork } from '../models/brainNetwork.ts'
 import { AdamW } from '../nn/adamw.ts'
 import type { Parameters } from '../nn/parameters.ts'
 import type { Random } from '../nn/random.ts'
 import type { TrainingConfig } from './fields.ts'
-import { biMixCo, meanSquaredError, mixVoxels, normaliseRows, softClip } from './losses.ts'
-import type { StepPlan, TrainingPlan } from './plan.ts'
+import type { HighLevelModel } from './highLevel.ts'
+import { biMixCo, meanSquaredError, mixRows, mixVoxels, normaliseRows, softClip } from './losses.ts'
+import type { Plan, StepPlan } from './plan.ts'
+import type { Targets } from './targets.ts'
 
-/** What a network learns from: z-scored voxels (items, repeats, V) and the embedding of each item's image (items, N). */
+/** What a network learns from: z-scored voxels (items, repeats, V) and the embedding of each item's image. */
 export interface TrainingData {
   items: number
   repeats: number
   voxelCount: number
   voxels: Float32Array
-  targets: Float32Array
+  targets: Targets
 }
 
 export interface StepLosses {
@@ -24,37 +25,35 @@ export interface StepLosses {
   nce: number
   /** Mean squared error of the backbone against the target. */
   mse: number
+  /** The diffusion prior's, before its weight. */
+  prior?: number
 }
 
 /** The decay rule of the original: by name, so that norms decay and everything called bias does not. */
 export const decays = (name: string): boolean => !name.includes('bias')
 
-/** Voxels (B, V) of a step, mixed if it says so, and targets (B, N); targets are never mixed. */
-export function batchOf(
-  data: TrainingData,
-  plan: Pick<StepPlan, 'items' | 'repeat' | 'mixing'>,
-): { voxels: Float32Array; targets: Float32Array } {
-  const { voxelCount, repeats } = data
-  const width = data.targets.length / data.items
-  const voxels = new Float32Array(plan.items.length * voxelCount)
-  const targets = new Float32Array(plan.items.length * width)
-  for (const [row, item] of plan.items.entries()) {
-    const start = (item * repeats + plan.repeat) * voxelCount
-    voxels.set(data.voxels.subarray(start, start + voxelCount), row * voxelCount)
-    targets.set(data.targets.subarray(item * width, (item + 1) * width), row * width)
+/** Voxels (B, V) of a step, mixed if it says so. */
+export function voxelBatch(
+  { voxels, voxelCount, repeats }: Pick<TrainingData, 'voxels' | 'voxelCount' | 'repeats'>,
+  { items, repeat, mixing }: Pick<StepPlan, 'items' | 'repeat' | 'mixing'>,
+): Float32Array {
+  const batch = new Float32Array(items.length * voxelCount)
+  for (const [row, item] of items.entries()) {
+    const start = (item * repeats + repeat) * voxelCount
+    batch.set(voxels.subarray(start, start + voxelCount), row * voxelCount)
   }
-  return { voxels: plan.mixing ? mixVoxels(voxels, plan.mixing) : voxels, targets }
+  return mixing ? mixVoxels(batch, mixing) : batch
 }
 
-/** Trains voxel2clip one step at a time; a step reads nothing but the plan, the data and the parameters. */
+/** Trains the high-level decoder one step at a time; a step reads nothing but the plan, the data and the parameters. */
 export class Trainer {
   readonly optimizer: AdamW
-  private readonly model: BrainNetwork
-  private readonly plan: TrainingPlan
+  private readonly model: HighLevelModel
+  private readonly plan: Plan
   private readonly config: TrainingConfig
   private readonly random: Random
 
-  constructor(model: BrainNetwork, parameters: Parameters, plan: TrainingPlan, config: TrainingConfig, random: Random) {
+  constructor(model: HighLevelModel, parameters: Parameters, plan: Plan, config: TrainingConfig, random: Random) {
     const { weightDecay } = config
     this.model = model
     this.plan = plan
@@ -67,31 +66,50 @@ export class Trainer {
   step(data: TrainingData): StepLosses & StepPlan {
     const number = this.optimizer.steps
     const plan = this.plan.at(number)
-    const batch = batchOf(data, plan)
-    const size = plan.items.length
     let losses: StepLosses | undefined
     tf.tidy(() => {
-      const voxels = tf.tensor2d(batch.voxels, [size, data.voxelCount])
-      const targets = tf.tensor2d(batch.targets, [size, batch.targets.length / size])
-      const image = normaliseRows(targets)
+      const voxels = tf.tensor2d(voxelBatch(data, plan), [plan.items.length, data.voxelCount])
+      const given = data.targets.batch(plan.items, number) // (B, T·D)
+      const targets = plan.mixTargets && plan.mixing ? mixRows(given, plan.mixing) : given
       this.optimizer.begin(plan.lr, plan.beta1)
       tf.grad((anchor: tf.Tensor) => {
-        const dropout = this.random.split('dropout', number)
-        const { backbone, projected } = this.model.forward(voxels, { anchor: anchor as tf.Scalar, random: dropout })
-        const brain = normaliseRows(projected!)
-        const nce =
-          plan.phase === 'bimixco'
-            ? biMixCo(brain, image, plan.temperature, plan.mixing)
-            : softClip(brain, image, plan.temperature)
-        const mse = meanSquaredError(backbone, targets)
-        const loss = tf.add(nce, tf.mul(mse, this.config.regressionWeight))
-        losses = { loss: loss.dataSync()[0], nce: nce.dataSync()[0], mse: mse.dataSync()[0] }
+        const terms = this.losses(voxels, targets, plan, number, anchor as tf.Scalar)
+        losses = {
+          loss: terms.loss.dataSync()[0],
+          nce: terms.nce.dataSync()[0],
+          mse: terms.mse.dataSync()[0],
+          prior: terms.prior?.dataSync()[0],
+        }
         if (!Number.isFinite(losses.loss)) throw diverged(number, losses)
-        return loss
+        return terms.loss
       })(tf.scalar(0))
       this.optimizer.end()
     })
     return { ...plan, ...losses! }
+  }
+
+  /** The loss of a batch and its terms (MindEye §3.2–3.3). */
+  private losses(voxels: tf.Tensor2D, targets: tf.Tensor2D, plan: StepPlan, step: number, anchor: tf.Scalar) {
+    const { regressionWeight, priorWeight } = this.config
+    const random = this.random.split('dropout', step)
+    const { backbone, projected } = this.model.brain.forward(voxels, { anchor, random })
+    const [brain, image] = [normaliseRows(projected!), normaliseRows(targets)]
+    const nce =
+      plan.phase === 'bimixco'
+        ? biMixCo(brain, image, plan.temperature, plan.mixTargets ? undefined : plan.mixing)
+        : softClip(brain, image, plan.temperature)
+    const mse = meanSquaredError(backbone, targets)
+    const contrast = regressionWeight ? tf.add(nce, tf.mul(mse, regressionWeight)) : nce
+    if (!this.model.prior) return { loss: contrast, nce, mse }
+    const { tokens, width } = this.model.brain.config
+    const shape: [number, number, number] = [plan.items.length, tokens, width]
+    const { loss: prior } = this.model.prior.loss(
+      tf.reshape(backbone, shape),
+      tf.reshape(targets, shape),
+      this.plan.prior(step, shape),
+      anchor,
+    )
+    return { loss: tf.add(contrast, tf.mul(prior, priorWeight)), nce, mse, prior }
   }
 
   /** Steps until the plan's end; `each` runs after every step and may stop by throwing. */
@@ -108,7 +126,7 @@ function diverged(step: number, losses: StepLosses): MindEyeError {
     kind: 'engine',
     where: `step ${step}`,
     expected: 'a finite loss',
-    found: `nce ${losses.nce}, mse ${losses.mse}`,
+    found: `nce ${losses.nce}, mse ${losses.mse}${losses.prior === undefined ? '' : `, prior ${losses.prior}`}`,
     fix: 'Lower the learning rate with --set maxLr=…, or check the voxels for extreme values with `mindeye inspect`.',
   })
 }

@@ -5,8 +5,13 @@ import { BrainNetwork } from '../../src-main/models/brainNetwork.ts'
 import { Parameters } from '../../src-main/nn/parameters.ts'
 import { Random } from '../../src-main/nn/random.ts'
 import { biMixCo, mixVoxels, normaliseRows } from '../../src-main/training/losses.ts'
+import { parseTraining } from '../../src-main/training/fields.ts'
+import type { TrainingOptions } from '../../src-main/training/fields.ts'
+import { createHighLevel } from '../../src-main/training/highLevel.ts'
+import type { Plan } from '../../src-main/training/plan.ts'
 import { mixingEpochs, TrainingPlan } from '../../src-main/training/plan.ts'
-import { batchOf, decays } from '../../src-main/training/trainer.ts'
+import { fixedTargets } from '../../src-main/training/targets.ts'
+import { decays, Trainer, voxelBatch } from '../../src-main/training/trainer.ts'
 import type { FixtureCase } from '../support/fixtures.ts'
 import { expectClose, fixtureCases } from '../support/fixtures.ts'
 import { loadWeights } from '../support/parameters.ts'
@@ -24,6 +29,9 @@ interface Config {
   mixup_pct: number
   max_lr: number
   pct_start: number
+  net: { depth: number; heads: number; dim_head: number }
+  prior_mult: number
+  weight_decay: number
   groups: string[][]
 }
 
@@ -31,6 +39,43 @@ const column = ({ tensors }: FixtureCase, name: string, step: number): Float32Ar
   const { shape, data } = tensors.get(`step.${name}`)!
   const width = shape.slice(1).reduce((a, b) => a * b, 1)
   return data.slice(step * width, (step + 1) * width)
+}
+
+const trainingConfig = (options: TrainingOptions) => {
+  const parsed = parseTraining(options)
+  if (!parsed.success) throw new Error(parsed.issues[0].message)
+  return parsed.output
+}
+
+/** The recorded draws of every step in place of our own. */
+function recordedPlan(fixture: FixtureCase, config: Config): Plan {
+  const numbers = (name: string, step: number) => column(fixture, name, step)
+  return {
+    totalSteps: config.total_steps,
+    at(step) {
+      const epoch = Math.floor(step / config.steps_per_epoch)
+      const isMixed = epoch < config.mixco_epochs
+      return {
+        epoch,
+        stepInEpoch: step % config.steps_per_epoch,
+        items: Int32Array.from(numbers('order', step)),
+        repeat: numbers('repeat', step)[0],
+        phase: isMixed ? 'bimixco' : 'softclip',
+        mixing: isMixed
+          ? { permutation: Int32Array.from(numbers('perm', step)), betas: numbers('betas', step) }
+          : undefined,
+        temperature: numbers('temp', step)[0],
+        lr: numbers('lr', step)[0],
+        beta1: numbers('beta1', step)[0],
+      }
+    },
+    prior: (step, shape) => ({
+      times: Int32Array.from(numbers('t', step)),
+      noise: tf.tensor3d(numbers('noise', step), [...shape]),
+      keepBrain: numbers('keep_brain', step),
+      keepImage: numbers('keep_image', step),
+    }),
+  }
 }
 
 const planOf = (config: Config) =>
@@ -47,6 +92,7 @@ const planOf = (config: Config) =>
       mixTemperature: 0.006,
       softTemperatureStart: 0.004,
       softTemperatureEnd: 0.0075,
+      conditionDrop: 0.2,
     },
     config.items,
     3,
@@ -98,23 +144,91 @@ describe('the course of a training equals the original loop', () => {
     const [voxels, targets] = ['voxels', 'targets'].map((name) => fixture.tensors.get(name)!.data)
     const mixing = { permutation: Int32Array.from(column(fixture, 'perm', 0)), betas: column(fixture, 'betas', 0) }
     const items = Int32Array.from(column(fixture, 'order', 0))
-    const data = { items: config.items, repeats: 3, voxelCount: V, voxels, targets }
+    const data = { repeats: 3, voxelCount: V, voxels }
     const chosen = { items, repeat: column(fixture, 'repeat', 0)[0], mixing }
-    const batch = batchOf(data, chosen)
-    expect(batch.voxels).toEqual(mixVoxels(batchOf(data, { ...chosen, mixing: undefined }).voxels, mixing))
+    const batch = voxelBatch(data, chosen)
+    expect(batch).toEqual(mixVoxels(voxelBatch(data, { ...chosen, mixing: undefined }), mixing))
 
     const parameters = new Parameters()
     const sizes = { voxels: V, hidden: h, blocks, tokens, width: dim, projectorHidden: 2048, dropout: [0, 0] as const }
     const model = new BrainNetwork(parameters, sizes)
     const own = [...fixture.weights].filter(([name]) => name.startsWith('voxel2clip.'))
     loadWeights(parameters, new Map(own.map(([name, tensor]) => [name.slice('voxel2clip.'.length), tensor])))
-    const { projected } = model.forward(tf.tensor2d(batch.voxels, [items.length, V]))
-    const image = normaliseRows(tf.tensor2d(batch.targets, [items.length, tokens * dim]))
+    const { projected } = model.forward(tf.tensor2d(batch, [items.length, V]))
+    const image = normaliseRows(fixedTargets(targets, tokens * dim).batch(items, 0))
     const loss = biMixCo(normaliseRows(projected!), image, column(fixture, 'temp', 0)[0], mixing)
     const { loss_rtol } = fixture.tolerances
     expectClose(loss.dataSync(), column(fixture, 'loss_nce', 0), { atol: 0, rtol: loss_rtol }, 'loss_nce')
     parameters.dispose()
   })
+
+  it.each(fixtureCases('training'))(
+    '$name: every loss and the weights at the end',
+    (fixture) => {
+      const config = fixture.config as unknown as Config
+      const { V, h, blocks, tokens, dim } = config.brain
+      const { loss_rtol, final_weights_atol, movement_rel_l2 } = fixture.tolerances
+      const training = trainingConfig({
+        hidden: h,
+        blocks,
+        tokens,
+        width: dim,
+        dropoutFirst: 0,
+        dropoutBlocks: 0,
+        prior: true,
+        priorDepth: config.net.depth,
+        priorHeads: config.net.heads,
+        priorHeadDim: config.net.dim_head,
+        priorWeight: config.prior_mult,
+        weightDecay: config.weight_decay,
+      })
+      const parameters = new Parameters()
+      const model = createHighLevel(parameters, training, V)
+      loadWeights(parameters, fixture.weights)
+      const targets = fixedTargets(fixture.tensors.get('targets')!.data, tokens * dim)
+      const data = {
+        items: config.items,
+        repeats: 3,
+        voxelCount: V,
+        voxels: fixture.tensors.get('voxels')!.data,
+        targets,
+      }
+      const trainer = new Trainer(model, parameters, recordedPlan(fixture, config), training, new Random(1))
+      for (let step = 0; step < config.total_steps; step++) {
+        const { loss, nce, prior } = trainer.step(data)
+        // The tolerance is of the whole loss; its terms are held to the same share of it, as they count in it.
+        const [whole] = column(fixture, 'loss', step)
+        const terms = { loss, loss_nce: nce, loss_prior: prior! }
+        for (const [name, value] of Object.entries(terms)) {
+          const weight = name === 'loss_prior' ? config.prior_mult : 1
+          const allowed = { atol: (loss_rtol * Math.abs(whole)) / weight, rtol: 0 }
+          expectClose([value], column(fixture, name, step), allowed, `${name} of step ${step}`)
+        }
+      }
+
+      const length = (of: (i: number) => number, count: number) =>
+        Math.sqrt(Array.from({ length: count }, (_, i) => of(i) ** 2).reduce((a, b) => a + b, 0))
+      let compared = 0
+      for (const parameter of parameters) {
+        const key = `final.${parameter.name}`
+        const whole = fixture.tensors.get(key)
+        const expected = (whole ?? fixture.tensors.get(`${key}#first16`))?.data
+        if (!expected) continue
+        compared++
+        const stored = Float32Array.from([...parameter.download('value')].flatMap((part) => [...part]))
+        const ours = stored.map((x) => x * parameter.scale).subarray(0, expected.length)
+        expectClose(ours, expected, { atol: final_weights_atol, rtol: 0 }, key)
+        const start = fixture.weights.get(parameter.name)?.data
+        if (!whole || !start || !parameter.trained) continue
+        const moved = length((i) => expected[i] - start[i], expected.length)
+        const off = length((i) => ours[i] - expected[i], expected.length)
+        expect(off, `movement of ${key}, ${moved} in all`).toBeLessThanOrEqual(movement_rel_l2 * moved + 1e-9)
+      }
+      expect(compared).toBeGreaterThanOrEqual([...fixture.weights].length)
+      parameters.dispose()
+    },
+    600_000,
+  ) // the plain backend takes a second per step
 
   it.each(fixtureCases('training'))('$name: decay groups by name', (fixture) => {
     const { groups } = fixture.config as unknown as Config

@@ -1,13 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadBackend } from '../../src-main/engine/backend.ts'
-import { BrainNetwork } from '../../src-main/models/brainNetwork.ts'
 import { Parameters } from '../../src-main/nn/parameters.ts'
 import { Random } from '../../src-main/nn/random.ts'
-import { networkConfig } from '../../src-main/training/decoder.ts'
+import { createHighLevel } from '../../src-main/training/highLevel.ts'
 import { networkParameters } from '../../src-main/training/memory.ts'
 import { TrainingPlan } from '../../src-main/training/plan.ts'
 import { presetConfig } from '../../src-main/training/presets.ts'
+import { fixedTargets } from '../../src-main/training/targets.ts'
 import { StudyEncoder } from '../../src-main/training/studyEncoder.ts'
 import { Trainer } from '../../src-main/training/trainer.ts'
 import { figures, quietly } from '../subjects/support.ts'
@@ -27,7 +27,7 @@ const [items, voxelCount] = [64, 40]
 function setUp() {
   const random = new Random(1)
   const parameters = new Parameters()
-  const model = new BrainNetwork(parameters, networkConfig(config, voxelCount))
+  const model = createHighLevel(parameters, config, voxelCount)
   parameters.initialise(random)
   const trainer = new Trainer(model, parameters, new TrainingPlan(config, items, 1, random), config, random)
   const targets = Float32Array.from({ length: items * config.width }, () => random.normal())
@@ -39,7 +39,11 @@ function setUp() {
     for (let d = 0; d < config.width; d++) sum += targets[item * config.width + d] * mix[d * voxelCount + voxel]
     return sum / 3
   })
-  return { parameters, trainer, data: { items, repeats: 1, voxelCount, voxels, targets } }
+  return {
+    parameters,
+    trainer,
+    data: { items, repeats: 1, voxelCount, voxels, targets: fixedTargets(targets, config.width) },
+  }
 }
 
 describe('Trainer', () => {
