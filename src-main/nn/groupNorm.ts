@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
+import type { Conv2d } from './conv.ts'
 import type { Activation, ActivationName } from './activations.ts'
 import { activations } from './activations.ts'
 import type { Parameter, Parameters } from './parameters.ts'
@@ -62,13 +63,22 @@ export class GroupNorm {
     return tf.reshape(tf.tile(grouped, [1, 1, channels / groups]), [-1, 1, channels])
   }
 
-  private computeWithStatistics(x: tf.Tensor): { value: tf.Tensor; mean: tf.Tensor; rstd: tf.Tensor } {
+  /** Value with each sample's and channel's mean and 1 / SD, (B, 1, C). */
+  computeWithStatistics(x: tf.Tensor): { value: tf.Tensor; mean: tf.Tensor; rstd: tf.Tensor } {
     const flat = positionsFirst(x)
     const mean = this.overGroup(meanOverPositions(flat)) // (B, 1, C)
     const variance = tf.tidy(() => this.overGroup(meanOverPositions(tf.squaredDifference(flat, mean))))
     const rstd = tf.rsqrt(tf.add(variance, this.eps))
     const value = tf.tidy(() => tf.reshape(this.activation.of(this.normalised(flat, mean, rstd)), x.shape))
     return { value, mean, rstd }
+  }
+
+  /** The output once more, from the input and its statistics. */
+  again([x, mean, rstd]: tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => {
+      const z = this.normalised(positionsFirst(x), mean, rstd)
+      return tf.reshape(this.activation.of(z), x.shape)
+    })
   }
 
   /** What the activation is applied to, (B, N, C). */
@@ -79,7 +89,7 @@ export class GroupNorm {
   }
 
   /** dL/dx from dL/dy and [x, mean, rstd]; x and dy are used up. */
-  private backward(dy: tf.Tensor, [x, mean, rstd]: tf.Tensor[]): tf.Tensor {
+  backward(dy: tf.Tensor, [x, mean, rstd]: tf.Tensor[]): tf.Tensor {
     const { shape } = x
     return tf.tidy(() => {
       const flat = positionsFirst(x)
@@ -103,6 +113,39 @@ export class GroupNorm {
       this.weight.accumulate(tf.keep(tf.mul(tf.sum(averageNormal, [0, 1]), positions)))
       this.bias.accumulate(tf.keep(tf.mul(tf.sum(average, [0, 1]), positions)))
       return tf.reshape(dx, shape)
+    })
+  }
+}
+
+/**
+ * GroupNorm, activation and convolution as one entry of the tape, which keeps the input alone: the normalised map is computed again for the
+ * backward pass.
+ */
+export class NormedConv2d {
+  private readonly norm: GroupNorm
+  private readonly conv: Conv2d
+
+  constructor(norm: GroupNorm, conv: Conv2d) {
+    this.norm = norm
+    this.conv = conv
+  }
+
+  /** (B, H, W, in) → (B, H', W', out). */
+  forward(x: tf.Tensor): tf.Tensor {
+    return onTape(x, undefined, (save) => {
+      const { value: normed, mean, rstd } = this.norm.computeWithStatistics(x)
+      save([x, mean, rstd])
+      const value = this.conv.compute(normed)
+      normed.dispose()
+      return {
+        value,
+        backward: (dy, saved) =>
+          tf.tidy(() => {
+            const dNormed = tf.tidy(() => this.conv.backward(dy, this.norm.again(saved), true))
+            dy.dispose()
+            return this.norm.backward(dNormed, saved)
+          }),
+      }
     })
   }
 }

@@ -22,6 +22,18 @@ export function onTape(
   })(anchor ?? x)
 }
 
+/** a + b of the same shape; unlike tf.add it does not keep its terms for the backward pass. */
+export function sum(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  return tf.customGrad((...inputs) => ({
+    value: tf.add(inputs[0] as tf.Tensor, inputs[1] as tf.Tensor),
+    gradFunc: (dy: tf.Tensor) => {
+      const both = [tf.clone(dy), tf.clone(dy)]
+      dy.dispose()
+      return both
+    },
+  }))(a, b)
+}
+
 /** Elements that a chain of elementwise ops takes at once on a CPU: its arrays then stay in the cache. */
 const BLOCK_ELEMENTS = 1 << 18
 

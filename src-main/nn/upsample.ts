@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
+import { Conv2d } from './conv.ts'
+import type { Parameters } from './parameters.ts'
 
 /** Every pixel as two by two: (B, H, W, C) → (B, 2H, 2W, C), nearest neighbour as torch.nn.functional.interpolate. */
 export function upsampleNearest(x: tf.Tensor): tf.Tensor4D {
@@ -16,4 +18,17 @@ export function upsampleNearest(x: tf.Tensor): tf.Tensor4D {
     }
     return { value, gradFunc }
   })(x) as tf.Tensor4D
+}
+
+/** A 3x3 convolution of the map with every pixel doubled: (B, H, W, in) → (B, 2H, 2W, out). */
+export class UpsampledConv2d {
+  private readonly conv: Conv2d
+
+  constructor(parameters: Parameters, name: string, inputs: number, outputs: number) {
+    this.conv = new Conv2d(parameters, name, inputs, outputs, { kernel: 3, padding: 1 })
+  }
+
+  forward(x: tf.Tensor): tf.Tensor4D {
+    return tf.tidy(() => this.conv.forward(upsampleNearest(x)))
+  }
 }
