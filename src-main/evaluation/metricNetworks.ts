@@ -36,7 +36,7 @@ const kinds = {
 export type MetricNetworkKind = keyof typeof kinds
 
 /** Both sets of images have this size before any metric looks at them. */
-const COMMON_SIZE = 256
+export const COMMON_SIZE = 256
 
 /** Images that go through a network at once. */
 const BATCH = 16
