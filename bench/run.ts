@@ -120,6 +120,7 @@ for (const work of chosen) {
     say(`${name}: ours ${told(ours.at(-1)!)}; ${peerName} ${told(theirs.at(-1)!)}`)
   }
   const [ms, peer_ms] = [ours, theirs].map((runs) => median(runs.map((run) => run.ms)))
+  const [cpu_ms, peer_cpu_ms] = [ours, theirs].map((runs) => median(runs.map((run) => run.cpu_ms)))
   const [peak_mb, peer_peak_mb] = [ours, theirs].map((runs) => median(runs.map((run) => run.peak_mb)))
   results.push({
     work: name,
@@ -128,6 +129,8 @@ for (const work of chosen) {
     peer_ms,
     peak_mb,
     peer_peak_mb,
+    cpu_ms,
+    peer_cpu_ms,
     goal,
     batch: work.batch,
     version: `TensorFlow ${ours[0].version}`,
