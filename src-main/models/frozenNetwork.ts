@@ -47,12 +47,21 @@ export abstract class FrozenNetwork {
     return (x) => layer.compute(x)
   }
 
-  /** Loads a published file; throws a format error that lists what is missing, misshaped, or neither the network's nor ignored. */
+  /** What keeps a published file from being this network's: missing and misshaped names, and those neither the network's nor ignored. */
+  faults(arrays: readonly ArrayEntry[]): string[] {
+    return this.parameters.faults(this.own(arrays))
+  }
+
+  /** Loads a published file; throws a format error that lists its faults. */
   load(arrays: readonly ArrayEntry[], where: string): void {
-    const isOurs = ({ name }: ArrayEntry) =>
-      !name.endsWith('.num_batches_tracked') && !this.ignored.some((prefix) => name.startsWith(prefix))
-    this.parameters.load(stateDict(arrays).filter(isOurs), where)
+    this.parameters.load(this.own(arrays), where)
     for (const layer of this.convNorms) layer.fold()
+  }
+
+  private own(arrays: readonly ArrayEntry[]): ArrayEntry[] {
+    const isIgnored = ({ name }: ArrayEntry) =>
+      name.endsWith('.num_batches_tracked') || this.ignored.some((prefix) => name.startsWith(prefix))
+    return stateDict(arrays).filter((array) => !isIgnored(array))
   }
 
   dispose(): void {
