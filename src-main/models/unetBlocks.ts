@@ -1,14 +1,36 @@
 import * as tf from '@tensorflow/tfjs-core'
+import { ColumnsConv2d } from '../nn/columnsConv.ts'
 import { Conv2d } from '../nn/conv.ts'
 import { GroupNorm } from '../nn/groupNorm.ts'
 import { Linear } from '../nn/layers.ts'
 import type { Parameters } from '../nn/parameters.ts'
+import { computesOnGpu } from '../nn/raw.ts'
 import { Transformer } from './unetTransformer.ts'
 import type { KeysValues, TransformerConfig } from './unetTransformer.ts'
+
+/** Halvings after which maps are small beside the weights: 64 x 64 latents have become 16 x 16. */
+const SMALL_AFTER = 2
+
+export type Convolution = Conv2d | ColumnsConv2d
+
+/** A 3 x 3 convolution that leaves a map which has been halved so many times; padding 1. */
+export function conv3(
+  parameters: Parameters,
+  name: string,
+  [inputs, outputs]: readonly [number, number],
+  halvings: number,
+  stride = 1,
+): Convolution {
+  return halvings < SMALL_AFTER || computesOnGpu()
+    ? new Conv2d(parameters, name, inputs, outputs, { kernel: 3, padding: 1, stride })
+    : new ColumnsConv2d(parameters, name, inputs, outputs, stride)
+}
 
 export interface ResnetConfig {
   inputs: number
   outputs: number
+  /** How many times the map has been halved. */
+  halvings: number
   /** Width of the time embedding. */
   timeWidth: number
   groups: number
@@ -18,33 +40,34 @@ export interface ResnetConfig {
 /** diffusers' ResnetBlock2D: two 3 x 3 convolutions with the time embedding added in between, beside a shortcut. */
 export class ResnetBlock {
   private readonly norm1: GroupNorm
-  private readonly conv1: Conv2d
+  private readonly conv1: Convolution
   private readonly time: Linear
   private readonly norm2: GroupNorm
-  private readonly conv2: Conv2d
+  private readonly conv2: Convolution
   private readonly shortcut: Conv2d | undefined
 
-  constructor(parameters: Parameters, name: string, { inputs, outputs, timeWidth, groups, eps }: ResnetConfig) {
-    const conv = (layer: string, from: number, kernel: 1 | 3) =>
-      new Conv2d(parameters, `${name}.${layer}`, from, outputs, { kernel, padding: (kernel - 1) / 2 })
+  constructor(parameters: Parameters, name: string, config: ResnetConfig) {
+    const { inputs, outputs, halvings, timeWidth, groups, eps } = config
+    const conv = (layer: string, from: number) => conv3(parameters, `${name}.${layer}`, [from, outputs], halvings)
     const norm = (layer: string, channels: number) =>
       new GroupNorm(parameters, `${name}.${layer}`, channels, { groups, eps, activation: 'silu' })
     this.norm1 = norm('norm1', inputs)
-    this.conv1 = conv('conv1', inputs, 3)
+    this.conv1 = conv('conv1', inputs)
     this.time = new Linear(parameters, `${name}.time_emb_proj`, timeWidth, outputs)
     this.norm2 = norm('norm2', outputs)
-    this.conv2 = conv('conv2', outputs, 3)
-    if (inputs !== outputs) this.shortcut = conv('conv_shortcut', inputs, 1)
+    this.conv2 = conv('conv2', outputs)
+    if (inputs !== outputs)
+      this.shortcut = new Conv2d(parameters, `${name}.conv_shortcut`, inputs, outputs, { kernel: 1 })
   }
 
   /** x (B, H, W, in), SiLU of the time embedding (B or 1, timeWidth) → (B, H, W, out). */
   compute(x: tf.Tensor4D, time: tf.Tensor2D): tf.Tensor4D {
     const h = tf.tidy(() => {
       const change = tf.expandDims(tf.expandDims(this.time.compute(time), 1), 1) // (B or 1, 1, 1, out)
-      return tf.add(this.conv1.compute(this.norm1.compute(x)), change)
+      return tf.add(this.conv1.compute(this.norm1.compute(x) as tf.Tensor4D), change)
     })
     return tf.tidy(() => {
-      const normed = this.norm2.compute(h)
+      const normed = this.norm2.compute(h) as tf.Tensor4D
       h.dispose()
       return tf.add(this.conv2.compute(normed), this.shortcut?.compute(x) ?? x) as tf.Tensor4D
     })

@@ -1,13 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { activations } from '../nn/activations.ts'
 import type { ArrayEntry } from '../formats/array.ts'
-import { Conv2d } from '../nn/conv.ts'
 import { GroupNorm } from '../nn/groupNorm.ts'
 import { Linear } from '../nn/layers.ts'
 import type { Parameters } from '../nn/parameters.ts'
 import { upsampleNearest } from '../nn/upsample.ts'
-import { computeLayer, stage } from './unetBlocks.ts'
-import type { Layer, StageConfig } from './unetBlocks.ts'
+import { computeLayer, conv3, stage } from './unetBlocks.ts'
+import type { Convolution, Layer, StageConfig } from './unetBlocks.ts'
 import type { UnetConfig } from './unetConfig.ts'
 import type { KeysValues, Transformer } from './unetTransformer.ts'
 
@@ -39,7 +38,7 @@ export class PreparedContext {
 /** A stage of the way down or up, with the convolution that changes the map's size. */
 interface Stage {
   layers: readonly Layer[]
-  resize?: Conv2d
+  resize?: Convolution
 }
 
 const MAX_PERIOD = 10_000
@@ -51,27 +50,25 @@ const MAX_PERIOD = 10_000
  */
 export class VersatileDiffusionUnet {
   readonly config: UnetConfig
-  private readonly convIn: Conv2d
+  private readonly convIn: Convolution
   private readonly time1: Linear
   private readonly time2: Linear
   private readonly down: readonly Stage[]
   private readonly middle: readonly Layer[]
   private readonly up: readonly Stage[]
   private readonly normOut: GroupNorm
-  private readonly convOut: Conv2d
+  private readonly convOut: Convolution
 
   constructor(parameters: Parameters, config: UnetConfig) {
     const { inputs, outputs, channels, attends, heads, layers, contextWidth, groups, eps, linearProjection } = config
     const last = channels.length - 1
     const [finest, coarsest] = [channels[0], channels[last]]
     const timeWidth = 4 * finest
-    const conv3 = (name: string, from: number, to: number, stride = 1) =>
-      new Conv2d(parameters, name, from, to, { kernel: 3, padding: 1, stride })
     const shared = (i: number): StageConfig => ({
-      ...{ timeWidth, groups, eps, contextWidth, linearProjection, heads: heads[i] },
+      ...{ halvings: i, timeWidth, groups, eps, contextWidth, linearProjection, heads: heads[i] },
     })
     this.config = config
-    this.convIn = conv3('conv_in', inputs, finest)
+    this.convIn = conv3(parameters, 'conv_in', [inputs, finest], 0)
     this.time1 = new Linear(parameters, 'time_embedding.linear_1', finest, timeWidth)
     this.time2 = new Linear(parameters, 'time_embedding.linear_2', timeWidth, timeWidth)
 
@@ -82,7 +79,7 @@ export class VersatileDiffusionUnet {
       skips.push(...sizes.map(() => width), ...(i < last ? [width] : []))
       return {
         layers: stage(parameters, name, sizes, attends[i] ? layers : 0, shared(i)),
-        resize: i < last ? conv3(`${name}.downsamplers.0.conv`, width, width, 2) : undefined,
+        resize: i < last ? conv3(parameters, `${name}.downsamplers.0.conv`, [width, width], i + 1, 2) : undefined,
       }
     })
     const straight = [coarsest, coarsest] as const
@@ -98,11 +95,11 @@ export class VersatileDiffusionUnet {
       })
       return {
         layers: stage(parameters, name, sizes, attends[i] ? layers + 1 : 0, shared(i)),
-        resize: i > 0 ? conv3(`${name}.upsamplers.0.conv`, width, width) : undefined,
+        resize: i > 0 ? conv3(parameters, `${name}.upsamplers.0.conv`, [width, width], i - 1) : undefined,
       }
     })
     this.normOut = new GroupNorm(parameters, 'conv_norm_out', finest, { groups, eps, activation: 'silu' })
-    this.convOut = conv3('conv_out', finest, outputs)
+    this.convOut = conv3(parameters, 'conv_out', [finest, outputs], 0)
   }
 
   /** Computes once what all steps of a sampler need of their context (B, n, contextWidth). Dispose it after the last step. */
@@ -159,7 +156,7 @@ export class VersatileDiffusionUnet {
         }
         if (resize) become(tf.tidy(() => resize.compute(upsampleNearest(x))))
       }
-      return this.convOut.compute(this.normOut.compute(x))
+      return this.convOut.compute(this.normOut.compute(x) as tf.Tensor4D)
     })
   }
 
