@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { DType } from '../../src-main/formats/array.ts'
-import { Inert } from '../../src-main/formats/inert.ts'
+import type { Inert } from '../../src-main/formats/inert.ts'
 import { openTorchFile } from '../../src-main/formats/torchFile.ts'
 import type { TorchValue } from '../../src-main/formats/torchTree.ts'
 import { fixture, fixtureBytes, fromMemory, messageOf, numbers, ruleValues } from './values.ts'

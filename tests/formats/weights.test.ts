@@ -2,6 +2,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import type { NdArray } from '../../src-main/formats/array.ts'
 import { encodeSafetensors } from '../../src-main/formats/safetensors.ts'
 import { openWeights } from '../../src-main/formats/weights.ts'
 import { fixtureBytes, fixturePath, messageOf, numbers, ruleValues } from './values.ts'
@@ -12,7 +13,7 @@ const write = (name: string, content: Uint8Array | string) => {
   writeFileSync(join(folder, name), content)
   return join(folder, name)
 }
-const shard = (value: number) => ({ dtype: 'float32', shape: [2], data: Float32Array.of(value, value) }) as const
+const shard = (value: number): NdArray => ({ dtype: 'float32', shape: [2], data: Float32Array.of(value, value) })
 write('model-1-of-2.safetensors', encodeSafetensors({ a: shard(1), unlisted: shard(9) }, { format: 'pt' }))
 write('model-2-of-2.safetensors', encodeSafetensors({ b: shard(2) }))
 const index = (name: string, weight_map: unknown) => write(name, JSON.stringify({ metadata: {}, weight_map }, null, 2))
