@@ -33,6 +33,16 @@ function samePadding(size: number, kernel: number, stride: number): [number, num
   return [Math.floor(total / 2), Math.ceil(total / 2)]
 }
 
+/** The gradient of a kernel of the given shape (height, width, in, out), from the input and the output's gradient. */
+export const kernelGradient = (
+  x: tf.Tensor4D,
+  dy: tf.Tensor4D,
+  filterShape: number[],
+  strides: number,
+  pad: 'same' | 'valid',
+): tf.Tensor4D =>
+  tf.engine().runKernel(tf.Conv2DBackpropFilter, { x, dy }, { strides, pad, dataFormat: 'NHWC', filterShape })
+
 /**
  * torch.nn.Conv2d on maps whose channels come last: (B, H, W, in) → (B, H', W', out), H' = ⌊(H + padding − kernel) / stride⌋ + 1.
  * The weight is published (out, in / groups, height, width) and kept in TensorFlow's order.
@@ -137,14 +147,7 @@ export class Conv2d {
     const input = isPadded ? tf.pad(x, [[0, 0], height, width, [0, 0]]) : x
     const pad = isSame ? 'same' : 'valid'
     const [outputs, inputs] = this.weight.shape
-    const attributes = { strides: this.stride, pad, dataFormat: 'NHWC' }
-    const dw: tf.Tensor = tf
-      .engine()
-      .runKernel(
-        tf.Conv2DBackpropFilter,
-        { x: input, dy },
-        { ...attributes, filterShape: [...this.kernel, inputs, outputs] },
-      )
+    const dw = kernelGradient(input, dy, [...this.kernel, inputs, outputs], this.stride, pad)
     if (!inputGradient) return [undefined, dw]
     const dx = tf.tidy(() => {
       const w = this.weight.value() as tf.Tensor4D
