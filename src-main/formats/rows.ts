@@ -25,3 +25,15 @@ export function readRowList(entry: ArrayEntry, rows: ArrayLike<number>): NdArray
   }
   return { dtype: entry.dtype, shape: [rows.length, ...rowShape], data }
 }
+
+/** All of an array in stretches of whole rows, at most `limit` bytes each or one row. */
+export function* stretches(entry: ArrayEntry, limit = 16 << 20): Generator<NdArray> {
+  const [rows] = entry.shape
+  if (rows === undefined) {
+    yield entry.read()
+    return
+  }
+  const rowBytes = elementCount(entry.shape.slice(1)) * dtypes[entry.dtype].BYTES_PER_ELEMENT
+  const step = Math.max(1, Math.floor(limit / Math.max(1, rowBytes)))
+  for (let row = 0; row < rows; row += step) yield entry.readRows(row, Math.min(rows, row + step))
+}

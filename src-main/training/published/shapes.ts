@@ -1,0 +1,32 @@
+import type { ArrayEntry } from '../../formats/array.ts'
+
+/** Looks sizes up in names and shapes. Files may be damaged, so sizes have several places, and a value where none of them is there. */
+export class Shapes {
+  private readonly byName: ReadonlyMap<string, readonly number[]>
+
+  constructor(arrays: readonly ArrayEntry[]) {
+    this.byName = new Map(arrays.map(({ name, shape }) => [name, shape]))
+  }
+
+  has(name: string): boolean {
+    return this.byName.has(name)
+  }
+
+  /** The length that most of these arrays have along these axes, the first of them where there is no majority. */
+  axis(places: readonly (readonly [name: string, axis: number])[], otherwise: number): number {
+    const votes = new Map<number, number>()
+    for (const [name, axis] of places) {
+      const length = this.byName.get(name)?.[axis]
+      if (length) votes.set(length, (votes.get(length) ?? 0) + 1)
+    }
+    const most = Math.max(...votes.values())
+    return [...votes].find(([, count]) => count === most)?.[0] ?? otherwise
+  }
+
+  /** One more than the largest number at the place of the pattern's group; no more than there are arrays, so that a name cannot ask for a billion layers. */
+  count(pattern: RegExp): number {
+    let count = 0
+    for (const name of this.byName.keys()) count = Math.max(count, 1 + Number(pattern.exec(name)?.[1] ?? -1))
+    return Math.min(count, this.byName.size)
+  }
+}
