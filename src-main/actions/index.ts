@@ -1,4 +1,5 @@
 import type { Action } from './action.ts'
+import { checkpointAction } from './checkpoint.ts'
 import { decodeAction } from './decode.ts'
 import { demoAction } from './demo.ts'
 import { doctor } from './doctor.ts'
@@ -26,4 +27,5 @@ export const actions: readonly Action[] = [
   retrieveAction,
   decodeAction,
   runs,
+  checkpointAction,
 ]

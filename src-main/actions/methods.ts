@@ -1,6 +1,8 @@
 import type { BackendInfo } from '../engine/backend.ts'
 import type { DecodedTrials, DecodeJob } from '../retrieval/decodeTrials.ts'
 import type { RunSimilarity } from '../retrieval/runSimilarity.ts'
+import type { Conversion, convertCheckpoint } from '../training/published/convert.ts'
+import type { CheckpointInspection, CheckpointVerdict } from '../training/published/report.ts'
 import type { TrainingJob, TrainingSummary } from '../training/run.ts'
 import type { NewTrialsFile } from '../subjects/decodeInputs.ts'
 import type { ImportResult, Inspection, Recognised } from '../subjects/importer.ts'
@@ -36,6 +38,12 @@ export interface DatasetParams {
 
 export interface ReaderMethods {
   ping(params: Record<string, never>): PingResult
+  /** What a file of weights holds; reads names and shapes only. */
+  inspectCheckpoint(params: { path: string }): CheckpointInspection
+  /** Compares names and shapes with those of the network, and looks at every number. */
+  verifyCheckpoint(params: { path: string }): CheckpointVerdict
+  /** Writes a checkpoint as safetensors with a config.json. */
+  convertCheckpoint(params: Parameters<typeof convertCheckpoint>[0]): Conversion
   recognise(params: DatasetParams): Recognised
   inspect(params: DatasetParams): Inspection
   /** Writes a complete subject into `folder` (staged by the workspace), or only reports its checks when one of them forbids it. */

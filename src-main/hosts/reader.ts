@@ -6,6 +6,12 @@ import { importPaths, inspectPaths, recognisePaths } from '../subjects/importer.
 /** Entry of the reader process: it parses and fingerprints files nobody has vouched for, and may be killed at any time. */
 serve<ReaderMethods>({
   ping: () => ({ pid: process.pid, node: process.version }),
+  // The networks' declarations come with TensorFlow.js, which nothing else here needs.
+  inspectCheckpoint: async ({ path }) => (await import('../training/published/report.ts')).inspectCheckpoint(path),
+  verifyCheckpoint: async ({ path }, options) =>
+    (await import('../training/published/report.ts')).verifyCheckpoint(path, options),
+  convertCheckpoint: async (params, options) =>
+    (await import('../training/published/convert.ts')).convertCheckpoint(params, options),
   recognise: ({ paths, map }) => recognisePaths(paths, { map }),
   inspect: ({ paths, map }, options) => inspectPaths(paths, { map }, options),
   importStudy: ({ paths, map, id, folder }, options) => importPaths(paths, { id, map }, folder, options),
