@@ -6,6 +6,7 @@ import { doctor } from './doctor.ts'
 import { evaluateAction } from './evaluate.ts'
 import { importAction } from './import.ts'
 import { inspect } from './inspect.ts'
+import { packAction } from './pack.ts'
 import { presetsAction } from './presets.ts'
 import { retrieveAction } from './retrieve.ts'
 import { runs } from './runs.ts'
@@ -28,4 +29,5 @@ export const actions: readonly Action[] = [
   decodeAction,
   runs,
   checkpointAction,
+  packAction,
 ]

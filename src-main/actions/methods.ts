@@ -1,4 +1,5 @@
 import type { BackendInfo } from '../engine/backend.ts'
+import type { PackReport } from '../models/pack.ts'
 import type { DecodedTrials, DecodeJob } from '../retrieval/decodeTrials.ts'
 import type { RunSimilarity } from '../retrieval/runSimilarity.ts'
 import type { Conversion, convertCheckpoint } from '../training/published/convert.ts'
@@ -38,6 +39,8 @@ export interface DatasetParams {
 
 export interface ReaderMethods {
   ping(params: Record<string, never>): PingResult
+  /** What is in a folder of pretrained networks; reads headers only. */
+  verifyPack(params: { folder: string }): PackReport
   /** What a file of weights holds; reads names and shapes only. */
   inspectCheckpoint(params: { path: string }): CheckpointInspection
   /** Compares names and shapes with those of the network, and looks at every number. */

@@ -7,6 +7,7 @@ import { importPaths, inspectPaths, recognisePaths } from '../subjects/importer.
 serve<ReaderMethods>({
   ping: () => ({ pid: process.pid, node: process.version }),
   // The networks' declarations come with TensorFlow.js, which nothing else here needs.
+  verifyPack: async ({ folder }) => (await import('../models/pack.ts')).verifyPack(folder),
   inspectCheckpoint: async ({ path }) => (await import('../training/published/report.ts')).inspectCheckpoint(path),
   verifyCheckpoint: async ({ path }, options) =>
     (await import('../training/published/report.ts')).verifyCheckpoint(path, options),

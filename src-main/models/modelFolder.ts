@@ -73,7 +73,7 @@ function filesIn(folder: string): string[] {
 }
 
 /** The JSON object that a small file holds. */
-function readConfig(path: string): Record<string, unknown> {
+export function readConfig(path: string): Record<string, unknown> {
   const limit = 10e6 // a config.json with the labels of thousands of classes is far below
   const { size } = statSync(path)
   if (size > limit) throw formatError(path, 'size', `at most ${limit} bytes`, `${size}`)

@@ -6,7 +6,7 @@ import { MindEyeError } from '../base/errors.ts'
 export type Db = Database.Database
 
 /**
- * Each entry lifts the schema by one version; entries are only ever added. `subjects` and `runs` mirror the folders of the
+ * Each entry lifts the schema by one version; entries are only ever added. `subjects`, `runs` and `packs` mirror the folders of the
  * same name and can be rebuilt from them: `mtime` tells whether a mirrored file has changed since.
  */
 const migrations = [
@@ -19,6 +19,7 @@ const migrations = [
    CREATE INDEX jobs_by_state ON jobs (state);
    CREATE TABLE job_log (job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, at TEXT NOT NULL, line TEXT NOT NULL);
    CREATE INDEX job_log_by_job ON job_log (job);`,
+  `CREATE TABLE packs (id TEXT PRIMARY KEY, record TEXT NOT NULL, mtime REAL NOT NULL);`,
 ]
 
 /** Where SQLite's shared memory cannot work, so neither can its write-ahead log: statfs types of network file systems. */

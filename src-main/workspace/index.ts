@@ -4,10 +4,12 @@ import { MindEyeError } from '../base/errors.ts'
 import { isTemporary, makeFolders, sweepTemporary, writeFileAtomic } from '../base/files.ts'
 import { openDatabase, type Db } from './database.ts'
 import { Jobs } from './jobs.ts'
+import { Packs } from './packs.ts'
 import { Runs } from './runs.ts'
 import { Subjects } from './subjects.ts'
 
 export type { Jobs, NewJob } from './jobs.ts'
+export type { NewPack, Packs } from './packs.ts'
 export * from './records.ts'
 export type { NewRun, RunPatch, Runs } from './runs.ts'
 export type { Subjects, SubjectStaging } from './subjects.ts'
@@ -15,13 +17,14 @@ export type { Subjects, SubjectStaging } from './subjects.ts'
 const marker = 'workspace.json'
 
 /**
- * The folder on disk in which everything lives: `subjects/`, `runs/`, and `index.sqlite`, which mirrors them and keeps the jobs.
+ * The folder on disk in which everything lives: `subjects/`, `runs/`, `packs/`, and `index.sqlite`, which mirrors them and keeps the jobs.
  * Several processes (the app, commands) may have it open at once; engine processes write only into run folders.
  */
 export class Workspace {
   readonly path: string
   readonly subjects: Subjects
   readonly runs: Runs
+  readonly packs: Packs
   readonly jobs: Jobs
   /** What was found damaged on opening and how it was handled, for the log. */
   readonly problems: string[]
@@ -33,9 +36,11 @@ export class Workspace {
     this.db = db
     this.subjects = new Subjects(path, db)
     this.runs = new Runs(path, db)
+    this.packs = new Packs(path, db)
     this.jobs = new Jobs(db)
-    for (const folder of [path, this.subjects.folder, this.runs.folder]) sweepTemporary(folder)
-    this.problems = [...this.subjects.reconcile(), ...this.runs.reconcile()]
+    for (const { folder } of [this.subjects, this.runs, this.packs]) sweepTemporary(folder)
+    sweepTemporary(path)
+    this.problems = [this.subjects, this.runs, this.packs].flatMap((part) => part.reconcile())
     if (putAside)
       this.problems.unshift(`the index was damaged and has been rebuilt from the folders (old: ${putAside})`)
   }
@@ -52,7 +57,7 @@ export class Workspace {
     if (content?.includes(marker)) checkMarker(join(root, marker))
     else writeFileAtomic(join(root, marker), `${JSON.stringify({ format: 'mindeye-workspace', version: 1 })}\n`)
     // After the marker: without it a folder with anything in it would not be taken for ours.
-    makeFolders(root, ['subjects', 'runs'])
+    makeFolders(root, ['subjects', 'runs', 'packs'])
     return new Workspace(root)
   }
 

@@ -41,6 +41,20 @@ export interface RunRecord {
   summary: JsonObject
 }
 
+/** What `packs/ID/pack.json` says. */
+export interface PackRecord {
+  version: 1
+  id: string
+  /** Absolute path of the pretrained networks, which are not ours. */
+  folder: string
+  /** ISO 8601. */
+  added: string
+  /** Of the pack's settings, names and sizes, to notice that it has changed. */
+  fingerprint: string
+  /** The parts that were whole when it was registered. */
+  parts: string[]
+}
+
 export interface JobRecord {
   id: number
   action: string
