@@ -15,6 +15,7 @@ import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
 import { finishedRun } from './finishedRun.ts'
 import { formatTable } from './table.ts'
+import { runNetworks } from './runPack.ts'
 import { runConfig } from './train.ts'
 
 export interface Decoded {
@@ -165,10 +166,12 @@ async function decode(
     gallery === undefined
       ? subject.stimuli.ids
       : await ctx.reader().call('gallery', { folder: resolve(gallery), image, file: pictures }, reading)
+  const { training, pack } = runConfig(run)
   const job = {
     runFolder,
     fold,
-    config: runConfig(run).training,
+    config: training,
+    networks: runNetworks(training, pack),
     voxels,
     gallery: gallery === undefined ? { subjectFolder } : { pictures },
     top,

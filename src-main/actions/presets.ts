@@ -1,5 +1,4 @@
 import * as v from 'valibot'
-import { MindEyeError } from '../base/errors.ts'
 import { trainingFields } from '../training/fields.ts'
 import { presetConfig, presets } from '../training/presets.ts'
 import { defineAction } from './action.ts'
@@ -15,8 +14,8 @@ export interface ListedPreset {
   purpose: string
   /** Where it departs from the defaults. */
   changes: Record<string, Value>
-  /** What it needs that this version does not have. */
-  missing?: string
+  /** What it needs beside the subject. */
+  needs?: string
 }
 
 export interface ListedOption {
@@ -49,7 +48,7 @@ export const presetsAction = defineAction({
         id,
         purpose,
         changes: options as Record<string, Value>,
-        missing: missingFor(id),
+        needs: presetConfig(id).targets === 'clip' ? 'a pack with CLIP’s image tower (--pack)' : undefined,
       })),
     options: describeFields(trainingFields).map(({ name, description, type, choices, default: value }) => ({
       name,
@@ -72,9 +71,9 @@ export const presetsAction = defineAction({
     ])
     const headers = ['OPTION', ...(isOne ? ['  VALUE'] : []), 'DEFAULT', 'UNIT', 'MEANING']
     return [
-      ...presets.flatMap(({ id, purpose, changes, missing }) => [
+      ...presets.flatMap(({ id, purpose, changes, needs }) => [
         `${id}: ${purpose}`,
-        ...(missing ? [`  not possible yet: it needs ${missing}`] : []),
+        ...(needs ? [`  needs ${needs}`] : []),
         ...(isOne ? [] : [`  ${settings(changes)}`]),
       ]),
       '',
@@ -84,17 +83,6 @@ export const presetsAction = defineAction({
     ].join('\n')
   },
 })
-
-/** What the preset waits for, in the words of its refusal. */
-function missingFor(id: string): string | undefined {
-  try {
-    presetConfig(id)
-    return undefined
-  } catch (error) {
-    if (error instanceof MindEyeError) return error.parts.found
-    throw error
-  }
-}
 
 function unitOf(name: keyof typeof trainingFields): string {
   const { unit } = v.getMetadata(trainingFields[name].wrapped)

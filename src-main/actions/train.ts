@@ -11,6 +11,8 @@ import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
 import { quote, resumeCommand } from './finishedRun.ts'
 import { runJob } from './job.ts'
+import type { RunPack } from './runPack.ts'
+import { choosePack, runNetworks } from './runPack.ts'
 import type { RunOptions } from '../base/progress.ts'
 import type { JsonObject, RunRecord, Workspace } from '../workspace/index.ts'
 
@@ -19,6 +21,7 @@ export interface RunConfig {
   training: TrainingConfig
   split: string
   seed: number
+  pack?: RunPack
 }
 
 /** A cancelled training first writes a checkpoint, 11 GB for the largest preset; a second Ctrl-C ends it at once. */
@@ -51,6 +54,9 @@ export const trainAction = defineAction({
     epochs: v.optional(
       v.pipe(v.number(), v.integer(), v.minValue(1), v.description('passes over the training examples')),
     ),
+    pack: v.optional(
+      v.pipe(v.string(), v.description('id of the pack whose pretrained networks to use; for CLIP targets')),
+    ),
     set: v.optional(
       v.pipe(v.array(v.string()), v.description('one option as name=value, repeatable; `mindeye presets` lists them')),
     ),
@@ -66,6 +72,7 @@ export const trainAction = defineAction({
         ...overrides,
         ...(input.subject && { subject: input.subject }),
         ...(input.split && { split: input.split }),
+        ...(input.pack && { pack: input.pack }),
       }
       checkUnchanged(workspace.runs.get(input.resume), asked)
       return continueRun(ctx, workspace, input.resume, options)
@@ -80,12 +87,14 @@ export const trainAction = defineAction({
       })
     const subject = workspace.subjects.get(input.subject)
     const training = presetConfig(input.preset, overrides)
+    const pack = input.pack === undefined ? undefined : choosePack(workspace, input.pack)
+    runNetworks(training, pack)
     const manifest = readManifest(subject.folder)
     checkMemory(trainingBytes(training, manifest.voxelCount, manifest.trialCount))
     const split = input.split ?? manifest.defaultSplit
     // Refused before there is a run that could never be finished.
     makeFolds(readTrials(subject.folder, manifest), split, input.seed)
-    const config: RunConfig = { training, split, seed: input.seed }
+    const config: RunConfig = { training, split, seed: input.seed, ...(pack && { pack }) }
     const run = workspace.runs.create({
       subject: subject.id,
       preset: input.preset,
@@ -99,8 +108,13 @@ export const trainAction = defineAction({
 
 /** A resumed run goes on as it began: throws when an option given beside `--resume` says otherwise. */
 function checkUnchanged(run: RunRecord, asked: Record<string, string>): void {
-  const { training, split } = runConfig(run)
-  const began: Record<string, string | number | boolean> = { ...training, split, subject: run.subject }
+  const { training, split, pack } = runConfig(run)
+  const began: Record<string, string | number | boolean> = {
+    ...training,
+    split,
+    subject: run.subject,
+    pack: pack?.id ?? 'none',
+  }
   for (const [name, value] of Object.entries(asked))
     if (value !== `${began[name]}` && Number(value) !== began[name])
       throw new MindEyeError({
@@ -126,7 +140,8 @@ function continueRun(ctx: ActionContext, workspace: Workspace, id: string, optio
   return runJob(workspace, { action: 'train', input: { resume: id } }, options, async (job) => {
     const started = performance.now()
     const run = workspace.runs.get(id)
-    const { training, split, seed } = runConfig(run)
+    const { training, split, seed, pack } = runConfig(run)
+    const networks = runNetworks(training, pack)
     job.claim(id)
     const log = (line: string) => {
       ctx.log(line)
@@ -140,7 +155,7 @@ function continueRun(ctx: ActionContext, workspace: Workspace, id: string, optio
     workspace.runs.update(id, { config: { ...run.config, backend: backend as unknown as JsonObject } })
     if (backend.slow) log(`TensorFlow does not compute (${backend.reason}); the plain backend does, many times slower.`)
     const { folder: subjectFolder } = workspace.subjects.get(run.subject)
-    const task = { runFolder: workspace.runs.folderOf(id), subjectFolder, config: training, split, seed }
+    const task = { runFolder: workspace.runs.folderOf(id), subjectFolder, config: training, split, seed, networks }
     const call = { signal, onProgress, abortGraceMs: LAST_SAVE_MS }
     const trained = ctx.engine().call('train', task, call)
     const { folds, parameters, warnings } = await trained.catch((error) => {

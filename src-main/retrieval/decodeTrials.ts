@@ -6,12 +6,13 @@ import { openFile } from '../formats/source.ts'
 import type { StimulusImages } from '../subjects/subject.ts'
 import { openSubject } from '../subjects/subject.ts'
 import { loadDecoder } from '../training/decoder.ts'
+import type { Networks } from '../training/encoder.ts'
+import { encodePictures, openEncoder } from '../training/encoder.ts'
 import { applyScaling } from '../training/examples.ts'
 import type { TrainingConfig } from '../training/fields.ts'
 import { foldFiles, loadScaling } from '../training/foldFiles.ts'
-import { toImageTensor } from '../training/images.ts'
+import type { ImageEncoder } from '../training/imageEncoder.ts'
 import { foldFolder } from '../training/run.ts'
-import { StudyEncoder } from '../training/studyEncoder.ts'
 import type { Embeddings } from './similarity.ts'
 import { unitRows } from './similarity.ts'
 import { topK } from './topk.ts'
@@ -24,6 +25,8 @@ export interface DecodeJob {
   runFolder: string
   fold: number
   config: TrainingConfig
+  /** Of the run's pack. */
+  networks: Networks
   /** `.npy`, (trials, V) float32 in the units of the imported data. */
   voxels: string
   gallery: GallerySource
@@ -100,21 +103,17 @@ function embedTrials({ runFolder, fold, config, voxels }: DecodeJob): Pick<Decod
 /** The embeddings of a gallery, block by block as unit rows; each is disposed when the next is asked for. */
 async function* embedGallery(
   pictures: Gallery,
-  { runFolder, fold, config }: DecodeJob,
+  { runFolder, fold, config, networks }: DecodeJob,
   { signal, progress }: RunOptions,
 ): AsyncGenerator<tf.Tensor2D> {
-  let encoder: StudyEncoder | undefined
+  let encoder: ImageEncoder | undefined
   try {
     for (let at = 0; at < pictures.count; at += PICTURES_AT_ONCE) {
       signal.throwIfAborted()
       const block = pictures.read(at, Math.min(pictures.count, at + PICTURES_AT_ONCE))
-      const images = await toImageTensor(block, config.encoderPixels)
-      if (!encoder) {
-        encoder = new StudyEncoder(images.side, images.channels, config.width)
-        encoder.load(foldFiles(foldFolder(runFolder, fold)).encoder)
-      }
+      encoder ??= await openEncoder(config, networks, foldFiles(foldFolder(runFolder, fold)).encoder, block)
       const width = encoder.tokens * encoder.width
-      const rows = unitRows({ count: block.count, width, data: encoder.encode(images) }, at)
+      const rows = unitRows({ count: block.count, width, data: await encodePictures(encoder, block, config) }, at)
       try {
         yield rows
       } finally {

@@ -19,6 +19,8 @@ const BATCH = 8
 export class ClipEncoder implements ImageEncoder {
   readonly tokens: number
   readonly width: number
+  /** Side of the pictures that the tower sees, px. */
+  readonly side: number
   private readonly tower: Pretrained<ClipVision>
 
   /** Loads the tower from a folder or file (see `loadClipVision`). `tokens` is 1, or as many as the tower has (default). */
@@ -28,6 +30,7 @@ export class ClipEncoder implements ImageEncoder {
     const all = clipTokens(config)
     this.tokens = tokens ?? all
     this.width = config.projection
+    this.side = config.image
     if (this.tokens === 1 || this.tokens === all) return
     this.dispose()
     throw new MindEyeError({

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../base/files.ts'
+import { openAtomic, writeFileAtomic } from '../base/files.ts'
 import type { NdArray } from '../formats/array.ts'
-import { encodeSafetensors, openSafetensors } from '../formats/safetensors.ts'
+import { encodeSafetensors, openSafetensors, safetensorsHeader } from '../formats/safetensors.ts'
 import { openFile } from '../formats/source.ts'
 import type { VoxelScaling } from './examples.ts'
 
@@ -42,7 +42,6 @@ const float = (shape: number[], data: Float32Array): NdArray => ({
   shape,
   data: Float32Array.from(data),
 })
-const ints = (data: Int32Array): NdArray => ({ dtype: 'int32', shape: [data.length], data: Int32Array.from(data) })
 
 export function saveScaling(path: string, { sessions }: VoxelScaling): void {
   const width = sessions[0].mean.length
@@ -84,15 +83,24 @@ export interface TestEmbeddings {
   pool: Int32Array
 }
 
+/** Written piece by piece: with 257 tokens of 768 the embeddings of NSD's test images take a gigabyte. */
 export function saveTest(path: string, { width, brain, image, seen, trial, pool }: TestEmbeddings): void {
-  const tensors = {
-    brain: float([seen.length, width], brain),
-    image: float([pool.length, width], image),
-    seen: ints(seen),
-    trial: ints(trial),
-    pool: ints(pool),
+  const tensors = [
+    { name: 'brain', dtype: 'float32', shape: [seen.length, width], data: brain },
+    { name: 'image', dtype: 'float32', shape: [pool.length, width], data: image },
+    ...Object.entries({ seen, trial, pool }).map(
+      ([name, data]) => ({ name, dtype: 'int32', shape: [data.length], data }) as const,
+    ),
+  ] as const
+  const file = openAtomic(path)
+  try {
+    file.write(safetensorsHeader(tensors))
+    for (const { data } of tensors) file.write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  } catch (error) {
+    file.discard()
+    throw error
   }
-  writeFileAtomic(path, encodeSafetensors(tensors))
+  file.commit()
 }
 
 export function loadTest(path: string): TestEmbeddings {

@@ -12,20 +12,22 @@ import type { Fold } from '../subjects/splits.ts'
 import { openSubject } from '../subjects/subject.ts'
 import type { Subject } from '../subjects/subject.ts'
 import { loadDecoder, saveRidge } from './decoder.ts'
-import type { Items } from './examples.ts'
+import type { Networks } from './encoder.ts'
+import { encodeStimuli, openClip, openEncoder } from './encoder.ts'
+import type { Items, VoxelScaling } from './examples.ts'
 import { averagedVoxels, checkItems, fitScaling, groupItems, scaledVoxels } from './examples.ts'
 import type { TrainingConfig } from './fields.ts'
 import { checkpoints, foldFiles, loadTest, pruneCheckpoints, saveScaling, saveTest } from './foldFiles.ts'
 import type { TestEmbeddings } from './foldFiles.ts'
 import { createHighLevel } from './highLevel.ts'
-import type { ImageTensor } from './images.ts'
+import type { ImageEncoder } from './imageEncoder.ts'
 import { toImageTensor } from './images.ts'
 import { decoderParameters } from './memory.ts'
 import { MetricsLog } from './metricsLog.ts'
 import { TrainingPlan } from './plan.ts'
 import { fitRidge } from './ridge.ts'
 import { StudyEncoder } from './studyEncoder.ts'
-import { fixedTargets } from './targets.ts'
+import { clipTargets, fixedTargets } from './targets.ts'
 import type { TrainingData } from './trainer.ts'
 import { Trainer } from './trainer.ts'
 
@@ -36,6 +38,8 @@ export interface TrainingJob {
   config: TrainingConfig
   split: string
   seed: number
+  /** Of the run's pack. */
+  networks: Networks
 }
 
 export interface TrainingSummary {
@@ -56,7 +60,7 @@ export const foldFolder = (runFolder: string, fold: number): string => join(runF
  * newest readable checkpoint to the same bits. Everything that is fitted is fitted on the fold's training trials.
  */
 export async function runTraining(job: TrainingJob, options: RunOptions): Promise<TrainingSummary> {
-  const { runFolder, subjectFolder, config, split, seed } = job
+  const { runFolder, subjectFolder, config, split, seed, networks } = job
   const subject = await openSubject(subjectFolder)
   const warnings: string[] = []
   try {
@@ -72,7 +76,7 @@ export async function runTraining(job: TrainingJob, options: RunOptions): Promis
       mkdirSync(folder, { recursive: true })
       sweepTemporary(folder)
       const random = new Random(seed).split('fold', index)
-      const context = { subject, fold, index, pool, folder, runFolder, config, random, warnings }
+      const context = { subject, fold, index, pool, folder, runFolder, config, networks, random, warnings }
       if (!existsSync(foldFiles(folder).test)) await trainFold(context, foldOptions)
     }
     return { folds: folds.length, parameters: decoderParameters(config, subject.manifest.voxelCount), warnings }
@@ -90,49 +94,60 @@ interface FoldContext {
   folder: string
   runFolder: string
   config: TrainingConfig
+  networks: Networks
   random: Random
   warnings: string[]
 }
 
 async function trainFold(context: FoldContext, options: RunOptions): Promise<void> {
-  const { subject, fold, pool, folder, config, random } = context
+  const { subject, fold, folder, config, networks, random } = context
   const files = foldFiles(folder)
   const items = groupItems(subject.trials, fold.train, config.items)
   checkItems(items, fold.name)
   const scaling = fitScaling(subject, fold.train, config.zscore)
   saveScaling(files.scaling, scaling)
 
-  const pictures = (stimuli: Int32Array) => toImageTensor(subject.readImages(stimuli), config.encoderPixels)
-  const encoder = await fitEncoder(context, await pictures(distinct(items.stimulus)), options)
-  const targets = encoder.encode(await pictures(items.stimulus))
-  const image = encoder.encode(await pictures(pool))
-  encoder.dispose()
-
+  const clip = config.targets === 'clip' ? openClip(config, networks) : undefined
+  const encoder = clip ?? (await fitEncoder(context, distinct(items.stimulus), options))
+  const readImages = (stimuli: Int32Array) => subject.readImages(stimuli)
   const { voxelCount } = subject.manifest
+  const embeddings = () => encodeStimuli(encoder, readImages, items.stimulus, config)
   if (config.method === 'ridge') {
     options.progress({ phase: 'fit ridge regression', done: 0, total: 1 })
     const inputs = { count: items.count, width: voxelCount, data: averagedVoxels(subject, scaling, items) }
-    const groups = ridgeGroups(items, random)
-    const model = fitRidge(inputs, { count: items.count, width: encoder.width, data: targets }, groups)
+    const width = encoder.tokens * encoder.width
+    const model = fitRidge(inputs, { count: items.count, width, data: await embeddings() }, ridgeGroups(items, random))
     saveRidge(files.model, model)
   } else {
     const voxels = scaledVoxels(subject, scaling, items.trial)
-    const trained = await trainNetwork(
-      context,
-      { items: items.count, repeats: items.repeats, voxelCount, voxels, targets: fixedTargets(targets, encoder.width) },
-      options,
-    )
+    const ofItems = (chosen: Int32Array) => readImages(chosen.map((item) => items.stimulus[item]))
+    const targets = clip
+      ? clipTargets(clip, ofItems, config.augment ? random.split('augmentation') : undefined)
+      : fixedTargets(await embeddings(), encoder.tokens * encoder.width)
+    const data = { items: items.count, repeats: items.repeats, voxelCount, voxels, targets }
+    const trained = await trainNetwork(context, data, options)
     saveModel(files.model, trained)
     trained.dispose()
   }
+  await writeTest(context, scaling, encoder)
+  encoder.dispose()
+  pruneCheckpoints(folder, 0)
+}
 
-  const decoder = loadDecoder(files.model, config, voxelCount)
+/** Embeds the held-out trials with the fold's decoder as saved, and the images of the pool: what scores are computed from. */
+async function writeTest(
+  { subject, fold, pool, folder, config }: FoldContext,
+  scaling: VoxelScaling,
+  encoder: ImageEncoder,
+): Promise<void> {
+  const files = foldFiles(folder)
+  const image = await encodeStimuli(encoder, (stimuli) => subject.readImages(stimuli), pool, config)
+  const decoder = loadDecoder(files.model, config, subject.manifest.voxelCount)
   const test = groupItems(subject.trials, fold.test, config.items)
   const brain = decoder.predict(averagedVoxels(subject, scaling, test))
   const trial = Int32Array.from({ length: test.count }, (_, i) => test.trial[i * test.repeats])
   saveTest(files.test, { width: encoder.tokens * encoder.width, brain, image, seen: test.stimulus, trial, pool })
   decoder.dispose()
-  pruneCheckpoints(folder, 0)
 }
 
 /** What every fold of a finished run says about its held-out trials. */
@@ -150,23 +165,23 @@ export function loadRunTest(runFolder: string): TestEmbeddings[] {
   })
 }
 
-/** The fold's image encoder: as a former process saved it, else fitted from its beginning. */
+/** The encoder of the fold's own training images: as a former process saved it, else fitted from its beginning. */
 async function fitEncoder(
-  { folder, config, random }: FoldContext,
-  images: ImageTensor,
+  { subject, folder, config, networks, random }: FoldContext,
+  stimuli: Int32Array,
   options: RunOptions,
-): Promise<StudyEncoder> {
+): Promise<ImageEncoder> {
   const { encoder: path } = foldFiles(folder)
+  const pictures = subject.readImages(stimuli)
   if (!existsSync(path)) {
+    const images = await toImageTensor(pictures, config.encoderPixels)
     const fitted = new StudyEncoder(images.side, images.channels, config.width)
     await fitted.fit(images, config, random.split('encoder'), options)
     fitted.save(path)
     fitted.dispose()
   }
   // Always as saved: folding the decay into the weights rounds them, and a resumed run has only the file.
-  const encoder = new StudyEncoder(images.side, images.channels, config.width)
-  encoder.load(path)
-  return encoder
+  return openEncoder(config, networks, path, pictures)
 }
 
 async function trainNetwork(

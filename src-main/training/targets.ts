@@ -1,4 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core'
+import type { Random } from '../nn/random.ts'
+import type { StimulusImages } from '../subjects/subject.ts'
+import { augmentHighLevel, drawHighLevelAugmentation } from './augmentation.ts'
+import type { ClipEncoder } from './clipEncoder.ts'
 
 /** What voxels are to be decoded to: the embedding of each example's image. */
 export interface Targets {
@@ -17,4 +21,29 @@ export const fixedTargets = (embeddings: Float32Array, width: number): Targets =
       rows.set(embeddings.subarray(item * width, (item + 1) * width), row * width)
     return tf.tensor2d(rows, [items.length, width])
   },
+})
+
+/** Pictures (B, H, W, 3) in [0, 1]; grey ones get three equal channels. */
+export function pictureBatch({ count, height, width, channels, data }: StimulusImages): tf.Tensor4D {
+  return tf.tidy(() => {
+    const pictures = tf.div(tf.tensor4d(data, [count, height, width, channels], 'int32'), 255) as tf.Tensor4D
+    return channels === 1 ? (tf.tile(pictures, [1, 1, 1, 3]) as tf.Tensor4D) : pictures
+  })
+}
+
+/** CLIP embeddings of each step's own images, augmented anew at every step when a stream for it is given (MindEye §A.5). */
+export const clipTargets = (
+  encoder: ClipEncoder,
+  readImages: (items: Int32Array) => StimulusImages,
+  augmentation?: Random,
+): Targets => ({
+  width: encoder.tokens * encoder.width,
+  batch: (items, step) =>
+    tf.tidy(() => {
+      const pictures = pictureBatch(readImages(items))
+      if (!augmentation) return encoder.embed(pictures)
+      const [batch, height, width] = pictures.shape
+      const draws = drawHighLevelAugmentation(augmentation.split(step), [batch, height, width])
+      return encoder.embed(augmentHighLevel(pictures, draws, encoder.side))
+    }),
 })

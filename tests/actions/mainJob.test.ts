@@ -267,7 +267,7 @@ test('runs, subjects and presets list what there is', async () => {
       split: 'shipped',
     },
   ])
-  expect(presets.presets.map(({ id, missing }) => [id, missing !== undefined])).toEqual([
+  expect(presets.presets.map(({ id, needs }) => [id, needs !== undefined])).toEqual([
     ['paper-subj01', true],
     ['paper-1x768', true],
     ['small-study', false],

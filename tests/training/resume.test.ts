@@ -13,19 +13,32 @@ import { presetConfig } from '../../src-main/training/presets.ts'
 import type { TrainingJob } from '../../src-main/training/run.ts'
 import { figures, quietly, writeSmallStudy } from '../subjects/support.ts'
 
-const RANDOM_KILLS = 15
 const KILLS_DURING_WRITE = 5
 
 const home = mkdtempSync(join(tmpdir(), 'mindeye-resume-'))
 const subjectFolder = join(home, 'subject')
 // Dropout and MixCo are on; a checkpoint now and then, at no special step.
-const config = presetConfig('small-study', {
-  epochs: '12',
-  hidden: '192',
-  encoderSteps: '10',
-  checkpointSeconds: '0.1',
-  batchSize: '8',
-})
+const common = { hidden: '192', checkpointSeconds: '0.1', batchSize: '8' }
+const clip = resolve('tests/fixtures/hf_models/clip_vision_p14/model') // 5 tokens of 16
+const prior = { prior: 'true', priorDepth: '2', priorHeads: '2', priorHeadDim: '16' }
+
+/** What is trained, and how often it is killed at a random moment. */
+const kinds = {
+  contrastive: {
+    config: presetConfig('small-study', { ...common, epochs: '12', encoderSteps: '10' }),
+    networks: {},
+    randomKills: 15,
+  },
+  'CLIP targets, augmented images, prior': {
+    config: presetConfig('small-study', {
+      ...{ ...common, ...prior, epochs: '6', targets: 'clip', tokens: '5', width: '16', augment: 'true' },
+    }),
+    networks: { clip },
+    randomKills: 4,
+  },
+} satisfies Record<string, Pick<TrainingJob, 'config' | 'networks'> & { randomKills: number }>
+type Kind = keyof typeof kinds
+const kindNames = Object.keys(kinds) as Kind[]
 
 const engines: Channel<EngineMethods>[] = []
 const startEngine = (): Channel<EngineMethods> => {
@@ -34,10 +47,11 @@ const startEngine = (): Channel<EngineMethods> => {
   return engine
 }
 
-function newRun(name: string): TrainingJob {
-  const runFolder = join(home, name)
+function newRun(kind: Kind, name: string): TrainingJob {
+  const runFolder = join(home, `${kindNames.indexOf(kind)}-${name}`)
   mkdirSync(runFolder)
-  return { runFolder, subjectFolder, config, split: 'shipped', seed: 3 }
+  const { config, networks } = kinds[kind]
+  return { runFolder, subjectFolder, config, split: 'shipped', seed: 3, networks }
 }
 
 const fold = ({ runFolder }: TrainingJob) => join(runFolder, 'folds', '0')
@@ -56,8 +70,8 @@ const result = (job: TrainingJob) => ({
 const isWritingCheckpoint = (job: TrainingJob) =>
   names(fold(job)).some((name) => isTemporary(name) && name.includes('checkpoint'))
 
-let reference: ReturnType<typeof result>
-let referenceMs = 0
+/** Runs that nobody killed. */
+const references = new Map<Kind, ReturnType<typeof result> & { ms: number }>()
 
 beforeAll(async () => {
   const shown = (count: number) => Array.from({ length: count }, (_, i) => i % 12)
@@ -69,14 +83,15 @@ beforeAll(async () => {
     figures: figures(12, 12),
   })
   await importPaths([path], { id: 's', map: {} }, subjectFolder, quietly())
-  const engine = startEngine()
-  const job = newRun('reference')
-  await engine.call('backend', {})
-  const started = performance.now()
-  await engine.call('train', job)
-  referenceMs = performance.now() - started
-  reference = result(job)
-  await engine.close()
+  for (const kind of kindNames) {
+    const engine = startEngine()
+    const job = newRun(kind, 'reference')
+    await engine.call('backend', {})
+    const started = performance.now()
+    await engine.call('train', job)
+    references.set(kind, { ...result(job), ms: performance.now() - started })
+    await engine.close()
+  }
 }, 120_000)
 
 afterAll(async () => {
@@ -99,7 +114,8 @@ async function trainAndKill(job: TrainingJob, when: () => Promise<void>): Promis
   return names(fold(job))
 }
 
-async function expectSameAfterResume(job: TrainingJob): Promise<void> {
+async function expectSameAfterResume(kind: Kind, job: TrainingJob): Promise<void> {
+  const reference = references.get(kind)!
   const engine = startEngine()
   await engine.call('train', job)
   await engine.close()
@@ -111,12 +127,15 @@ async function expectSameAfterResume(job: TrainingJob): Promise<void> {
 
 describe('kill -9 and resume', () => {
   const random = new Random(20261123)
-  it.each(Array.from({ length: RANDOM_KILLS }, (_, i) => i))(
-    'at a random moment (%d)',
-    async (i) => {
-      const job = newRun(`random-${i}`)
-      await trainAndKill(job, () => setTimeout(random.uniform() * referenceMs))
-      await expectSameAfterResume(job)
+  const randomKills = kindNames.flatMap((kind) =>
+    Array.from({ length: kinds[kind].randomKills }, (_, i) => ({ kind, i })),
+  )
+  it.each(randomKills)(
+    '$kind: at a random moment ($i)',
+    async ({ kind, i }) => {
+      const job = newRun(kind, `random-${i}`)
+      await trainAndKill(job, () => setTimeout(random.uniform() * references.get(kind)!.ms))
+      await expectSameAfterResume(kind, job)
     },
     120_000,
   )
@@ -126,14 +145,14 @@ describe('kill -9 and resume', () => {
     async (i) => {
       // A kill can come just after the rename; such an attempt proves nothing and is made again.
       for (let attempt = 0; attempt < 10; attempt++) {
-        const job = newRun(`write-${i}-${attempt}`)
-        const first = random.uniform() * referenceMs
+        const job = newRun('contrastive', `write-${i}-${attempt}`)
+        const first = random.uniform() * references.get('contrastive')!.ms
         const left = await trainAndKill(job, async () => {
           await setTimeout(first)
           while (!isWritingCheckpoint(job)) await setImmediate()
         })
         if (!left.some((name) => isTemporary(name) && name.includes('checkpoint'))) continue
-        await expectSameAfterResume(job)
+        await expectSameAfterResume('contrastive', job)
         expect(names(fold(job)).filter(isTemporary), 'what the killed process left').toEqual([])
         return
       }
@@ -143,7 +162,7 @@ describe('kill -9 and resume', () => {
   )
 
   it('goes on from the older checkpoint when the newest is damaged, and says so', async () => {
-    const job = newRun('damaged')
+    const job = newRun('contrastive', 'damaged')
     const isSaved = () => names(fold(job)).filter((name) => /^checkpoint-\d+/.test(name)).length === 2
     await trainAndKill(job, async () => {
       while (!isSaved()) await setTimeout(1)
@@ -158,6 +177,6 @@ describe('kill -9 and resume', () => {
     await engine.close()
     expect(warnings).toHaveLength(1)
     expect(warnings[0]).toContain(newest)
-    expect(result(job).weights.equals(reference.weights)).toBe(true)
+    expect(result(job).weights.equals(references.get('contrastive')!.weights)).toBe(true)
   }, 120_000)
 })
