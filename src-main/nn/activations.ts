@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
+import { sigmoidGradient } from './raw.ts'
 
 /** An activation with its derivative. */
 export interface Activation {
@@ -25,7 +26,7 @@ export const activations = {
     of: (z) => tf.mul(z, tf.sigmoid(z)),
     backward: (da, z) => {
       const gate = tf.sigmoid(z)
-      return tf.mul(da, tf.mul(gate, tf.add(tf.mul(z, tf.sub(1, gate)), 1)))
+      return tf.mul(da, tf.add(gate, sigmoidGradient(gate, z)))
     },
   },
   relu: { of: (z) => tf.relu(z), backward: (da, z) => tf.mul(da, tf.step(z)) },

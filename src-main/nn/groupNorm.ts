@@ -31,6 +31,8 @@ export class GroupNorm {
   private readonly groups: number
   private readonly eps: number
   private readonly activation: Activation
+  /** Which channel is in which group, (C, G): times its own transpose it averages over groups. */
+  private readonly membership: Float32Array
 
   constructor(parameters: Parameters, name: string, channels: number, options: GroupNormOptions) {
     const { groups, eps = 1e-5, activation = 'none' } = options
@@ -41,75 +43,85 @@ export class GroupNorm {
     this.groups = groups
     this.eps = eps
     this.activation = activations[activation]
+    const size = channels / groups
+    this.membership = Float32Array.from({ length: channels * groups }, (_, i) =>
+      Math.floor(i / groups / size) === i % groups ? 1 / Math.sqrt(size) : 0,
+    )
   }
 
   forward(x: tf.Tensor): tf.Tensor {
     return onTape(x, undefined, (save) => {
-      const { value, mean, rstd } = this.computeWithStatistics(x)
-      save([x, mean, rstd])
-      return { value, backward: (dy, saved) => this.backward(dy, saved) }
+      const { value, saved } = this.run(x)
+      save(saved)
+      return {
+        value,
+        backward: (dy, kept) =>
+          tf.tidy(() => {
+            const z = this.normalised(kept)
+            const dz = this.throughActivation(dy, z)
+            tf.dispose([dy, z])
+            return this.backward(dz, kept)
+          }),
+      }
     })
   }
 
   /** The forward pass off the tape. */
   compute(x: tf.Tensor): tf.Tensor {
-    return tf.tidy(() => this.computeWithStatistics(x).value)
+    return tf.tidy(() => this.run(x).value)
+  }
+
+  /** The value, and what the backward pass needs: x, and (B, 1, C) each: its scale and shift, its mean and 1 / SD. */
+  run(x: tf.Tensor): { value: tf.Tensor; saved: tf.Tensor[] } {
+    const flat = positionsFirst(x)
+    const mean = this.overGroup(meanOverPositions(flat))
+    const variance = tf.tidy(() => this.overGroup(meanOverPositions(tf.squaredDifference(flat, mean))))
+    const rstd = tf.rsqrt(tf.add(variance, this.eps))
+    const scale = tf.mul(this.weight.value(), rstd)
+    const shift = tf.sub(this.bias.value(), tf.mul(mean, scale))
+    const saved = [x, scale, shift, mean, rstd]
+    return { value: this.activated(this.normalised(saved), x.shape), saved }
   }
 
   /** The average of (B, 1, C) over each group's channels, given to each of them: (B, 1, C). */
-  private overGroup(x: tf.Tensor): tf.Tensor3D {
+  private overGroup(x: tf.Tensor3D): tf.Tensor3D {
     const { channels, groups } = this
-    const grouped = tf.mean(tf.reshape(x, [-1, groups, channels / groups]), 2, true)
-    return tf.reshape(tf.tile(grouped, [1, 1, channels / groups]), [-1, 1, channels])
+    const member = tf.tensor3d(this.membership, [1, channels, groups])
+    return tf.matMul(tf.matMul(x, member), member, false, true)
   }
 
-  /** Value with each sample's and channel's mean and 1 / SD, (B, 1, C). */
-  computeWithStatistics(x: tf.Tensor): { value: tf.Tensor; mean: tf.Tensor; rstd: tf.Tensor } {
-    const flat = positionsFirst(x)
-    const mean = this.overGroup(meanOverPositions(flat)) // (B, 1, C)
-    const variance = tf.tidy(() => this.overGroup(meanOverPositions(tf.squaredDifference(flat, mean))))
-    const rstd = tf.rsqrt(tf.add(variance, this.eps))
-    const value = tf.tidy(() => tf.reshape(this.activation.of(this.normalised(flat, mean, rstd)), x.shape))
-    return { value, mean, rstd }
+  /** What the activation is applied to, (B, N, C), from what `run` saved. */
+  normalised([x, scale, shift]: tf.Tensor[]): tf.Tensor3D {
+    return tf.tidy(() => tf.add(tf.mul(positionsFirst(x), scale), shift))
   }
 
-  /** The output once more, from the input and its statistics. */
-  again([x, mean, rstd]: tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => {
-      const z = this.normalised(positionsFirst(x), mean, rstd)
-      return tf.reshape(this.activation.of(z), x.shape)
-    })
+  /** The value, from what `normalised` gave. */
+  activated(z: tf.Tensor3D, shape: number[]): tf.Tensor {
+    return tf.tidy(() => tf.reshape(this.activation.of(z), shape))
   }
 
-  /** What the activation is applied to, (B, N, C). */
-  private normalised(flat: tf.Tensor, mean: tf.Tensor, rstd: tf.Tensor): tf.Tensor3D {
-    const scale = tf.mul(this.weight.value(), rstd) // (B, 1, C)
-    const shift = tf.sub(this.bias.value(), tf.mul(mean, scale))
-    return tf.add(tf.mul(flat, scale), shift)
+  /** dL/dz, z as `normalised` gave it, from dL/dvalue. */
+  throughActivation(dy: tf.Tensor, z: tf.Tensor3D): tf.Tensor3D {
+    return tf.tidy(() => this.activation.backward(positionsFirst(dy), z) as tf.Tensor3D)
   }
 
-  /** dL/dx from dL/dy and [x, mean, rstd]; x and dy are used up. */
-  backward(dy: tf.Tensor, [x, mean, rstd]: tf.Tensor[]): tf.Tensor {
+  /** dL/dx from dL/dz and what `run` saved; x and dz are used up. */
+  backward(dz: tf.Tensor3D, [x, scale, , mean, rstd]: tf.Tensor[]): tf.Tensor {
     const { shape } = x
     return tf.tidy(() => {
       const flat = positionsFirst(x)
-      const dz = tf.tidy(
-        () => this.activation.backward(positionsFirst(dy), this.normalised(flat, mean, rstd)) as tf.Tensor3D,
-      )
-      dy.dispose()
       const positions = flat.shape[1]
       // Averages over positions of dz and of dz·n, n = (x − mean)·rstd, each (B, 1, C).
       const average = meanOverPositions(dz)
       const product = tf.tidy(() => meanOverPositions(tf.mul(dz, flat)))
-      const averageNormal = tf.mul(rstd, tf.sub(product, tf.mul(mean, average)))
+      const averageNormal = tf.mul(rstd, tf.sub(product, tf.mul(mean, average))) as tf.Tensor3D
+      // dx = rstd (gain·dz − ⟨gain·dz⟩ − n ⟨gain·dz·n⟩), ⟨ ⟩ the average over a group, and scale = gain·rstd: a line in dz and x.
       const gain = this.weight.value()
-      // dx = rstd (gain·dz − ⟨gain·dz⟩ − n ⟨gain·dz·n⟩), ⟨ ⟩ the average over a group: one line in dz and x.
-      const slope = tf.mul(tf.neg(tf.square(rstd)), this.overGroup(tf.mul(gain, averageNormal)))
-      const offset = tf.add(tf.mul(rstd, this.overGroup(tf.mul(gain, average))), tf.mul(mean, slope))
-      const scale = tf.mul(gain, rstd)
-      const dx = tf.tidy(() => tf.sub(tf.add(tf.mul(dz, scale), tf.mul(flat, slope)), offset))
-      x.dispose()
+      const slope = tf.mul(tf.square(rstd), this.overGroup(tf.mul(gain, averageNormal)))
+      const offset = tf.sub(tf.mul(rstd, this.overGroup(tf.mul(gain, average))), tf.mul(mean, slope))
       gain.dispose()
+      const dx = tf.tidy(() => tf.sub(tf.mul(dz, scale), tf.add(tf.mul(flat, slope), offset)))
+      tf.dispose([x, dz])
       this.weight.accumulate(tf.keep(tf.mul(tf.sum(averageNormal, [0, 1]), positions)))
       this.bias.accumulate(tf.keep(tf.mul(tf.sum(average, [0, 1]), positions)))
       return tf.reshape(dx, shape)
@@ -133,17 +145,20 @@ export class NormedConv2d {
   /** (B, H, W, in) → (B, H', W', out). */
   forward(x: tf.Tensor): tf.Tensor {
     return onTape(x, undefined, (save) => {
-      const { value: normed, mean, rstd } = this.norm.computeWithStatistics(x)
-      save([x, mean, rstd])
+      const { value: normed, saved } = this.norm.run(x)
+      save(saved)
       const value = this.conv.compute(normed)
       normed.dispose()
       return {
         value,
-        backward: (dy, saved) =>
+        backward: (dy, kept) =>
           tf.tidy(() => {
-            const dNormed = tf.tidy(() => this.conv.backward(dy, this.norm.again(saved), true))
+            const z = this.norm.normalised(kept)
+            const dNormed = tf.tidy(() => this.conv.backward(dy, this.norm.activated(z, kept[0].shape), true))
             dy.dispose()
-            return this.norm.backward(dNormed, saved)
+            const dz = this.norm.throughActivation(dNormed, z)
+            tf.dispose([dNormed, z])
+            return this.norm.backward(dz, kept)
           }),
       }
     })

@@ -48,6 +48,12 @@ export function statelessNormal(shape: readonly number[], seed: readonly [number
   return drawn
 }
 
+/** dL/dz of y = σ(z) from y and dL/dy, y (1 − y) dL/dy, in one pass where TensorFlow computes. */
+export function sigmoidGradient(y: tf.Tensor, dy: tf.Tensor): tf.Tensor {
+  if (hasTensorFlow()) return native().executeSingleOutput('SigmoidGrad', [floatAttribute('T')], [y, dy])
+  return tf.mul(dy, tf.mul(y, tf.sub(1, y)))
+}
+
 let variables = 0
 
 /** A float32 variable that lives inside TensorFlow, is updated in place, and is not on any tape. */
