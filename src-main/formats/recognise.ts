@@ -8,6 +8,7 @@ export type FormatId =
   | 'npy'
   | 'npz'
   | 'safetensors'
+  | 'torch'
   | 'matlab5'
   | 'matlab73'
   | 'hdf5'
@@ -21,6 +22,12 @@ export type FormatId =
 
 const headLength = 4096
 
+/** What torch.save writes: an archive that begins with one of its members, or a pickle of its magic number. */
+const torchMarks: readonly RegExp[] = [
+  /^PK\x03\x04[^]{26}[^/]+\/(data\.pkl|data\/|version|byteorder)/,
+  /^\x80[\x02-\x05](\x95[^]{8})?\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19/,
+]
+
 /**
  * The format whose marks a file carries, undefined for any other. `nifti` may be gzipped, as .nii.gz is. A mark is no promise that the
  * file is whole: that is for its reader to find out.
@@ -31,6 +38,7 @@ export function recogniseFormat(source: ByteSource): FormatId | undefined {
   const image = imageFormat(head)
   if (image) return image
   if (text.startsWith('\x93NUMPY')) return 'npy'
+  if (torchMarks.some((mark) => mark.test(text))) return 'torch'
   if (/^PK\x03\x04[^]{26}[^]*?\.npy/.test(text)) return 'npz'
   if (text.startsWith('\x1f\x8b')) return isNifti(inflatedHead(source)) ? 'nifti' : undefined
   if (isHdf5(source)) return text.startsWith('MATLAB 7.3') ? 'matlab73' : 'hdf5'

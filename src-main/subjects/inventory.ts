@@ -9,6 +9,7 @@ import { openMatlab73 } from '../formats/matlab73.ts'
 import { openNpz } from '../formats/npz.ts'
 import { openNpy } from '../formats/npy.ts'
 import { type FormatId, recogniseFormat } from '../formats/recognise.ts'
+import { openTorchFile } from '../formats/torchFile.ts'
 import { openSafetensors } from '../formats/safetensors.ts'
 import { openFile } from '../formats/source.ts'
 import { openTable, type Table } from '../formats/table.ts'
@@ -198,6 +199,8 @@ async function openArrays(file: SourceFile): Promise<ArrayFile> {
       return openNpz(openFile(file.path))
     case 'safetensors':
       return openSafetensors(openFile(file.path))
+    case 'torch':
+      return openTorchFile(openFile(file.path))
     case 'matlab5':
       return openMatlab5(openFile(file.path))
     case 'matlab73':

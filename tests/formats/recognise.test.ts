@@ -13,6 +13,7 @@ const endings: [RegExp, string][] = [
   [/\.nii(\.gz)?$/, 'nifti'],
   [/\.tif$/, 'tiff'],
   [/\.jpg$/, 'jpeg'],
+  [/^torch_.*\.(pth|pt)$/, 'torch'],
   [/\.(npy|npz|safetensors|tar|png|webp)$/, ''],
 ]
 

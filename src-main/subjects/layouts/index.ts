@@ -44,9 +44,7 @@ export async function openStudy(paths: readonly string[], map: Mapping, id?: str
         where: paths.join(', '),
         expected: `a dataset in one of the layouts ${layouts.map((layout) => layout.id).join(', ')}`,
         found: (await inventory.describe()) || 'no readable file',
-        fix: inventory.files.some((file) => file.format)
-          ? 'Name its arrays: --map voxels.train=NAME --map stimuli.train=NAME --map voxels.test=NAME --map stimuli.test=NAME.'
-          : 'Check the path: nothing here is in a format that we read (MATLAB, HDF5, npy, npz, safetensors, NIfTI, tar).',
+        fix: fixFor(inventory),
       })
     const study = await best.layout.open(inventory, map)
     return { ...best, study, inventory, close: () => inventory.close() }
@@ -54,4 +52,12 @@ export async function openStudy(paths: readonly string[], map: Mapping, id?: str
     inventory.close()
     throw error
   }
+}
+
+function fixFor(inventory: Inventory): string {
+  if (inventory.files.some(({ format }) => format === 'torch'))
+    return 'Weights of a network are looked into by `mindeye checkpoint inspect FILE`; arrays of a dataset are named with --map.'
+  return inventory.files.some((file) => file.format)
+    ? 'Name its arrays: --map voxels.train=NAME --map stimuli.train=NAME --map voxels.test=NAME --map stimuli.test=NAME.'
+    : 'Check the path: nothing here is in a format that we read (MATLAB, HDF5, npy, npz, safetensors, PyTorch, NIfTI, tar).'
 }
