@@ -105,6 +105,6 @@ function judge({ title, ok, known, tensors, missing, extra, misshaped, notFinite
   const more = problems.length > MOST ? [`… and ${problems.length - MOST} more`] : []
   const verdict = ok
     ? `all ${tensors} tensors are as they should be, every number is finite`
-    : `${problems.length} problems`
+    : `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`
   return [title, verdict, ...problems.slice(0, MOST), ...more].join('\n')
 }
