@@ -5,6 +5,7 @@ import { GroupNorm } from '../nn/groupNorm.ts'
 import { Linear } from '../nn/layers.ts'
 import type { Parameters } from '../nn/parameters.ts'
 import { computesOnGpu } from '../nn/raw.ts'
+import { UpsampledConv2d, upsampleNearest } from '../nn/upsample.ts'
 import { Transformer } from './unetTransformer.ts'
 import type { KeysValues, TransformerConfig } from './unetTransformer.ts'
 
@@ -24,6 +25,18 @@ export function conv3(
   return halvings < SMALL_AFTER || computesOnGpu()
     ? new Conv2d(parameters, name, inputs, outputs, { kernel: 3, padding: 1, stride })
     : new ColumnsConv2d(parameters, name, inputs, outputs, stride)
+}
+
+/** A 3 x 3 convolution of a map with every pixel doubled, which it leaves halved so many times. */
+export function upsampler(
+  parameters: Parameters,
+  name: string,
+  channels: number,
+  halvings: number,
+): Pick<Convolution, 'compute'> {
+  if (halvings < SMALL_AFTER || computesOnGpu()) return new UpsampledConv2d(parameters, name, channels, channels)
+  const conv = conv3(parameters, name, [channels, channels], halvings)
+  return { compute: (x: tf.Tensor4D) => tf.tidy(() => conv.compute(upsampleNearest(x))) }
 }
 
 export interface ResnetConfig {

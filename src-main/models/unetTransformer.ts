@@ -23,6 +23,9 @@ export interface TransformerConfig {
   linearProjection: boolean
 }
 
+/** Scores of attention that exist at a time, 32 MB; two maps of 64 x 64 positions with 8 heads have 1 GB of them. */
+const SCORES = 1 << 23
+
 /** Multi-head attention with published names to_q, to_k, to_v, to_out.0 (diffusers' CrossAttention, later Attention). */
 class Attention {
   private readonly heads: number
@@ -48,7 +51,7 @@ class Attention {
 
   /** (B, N, C) → (B, N, C). */
   compute(x: tf.Tensor, { keys, values }: KeysValues): tf.Tensor {
-    return this.out.compute(attend(this.query.compute(x), keys, values, this.heads))
+    return this.out.compute(attend(this.query.compute(x), keys, values, this.heads, undefined, SCORES))
   }
 }
 

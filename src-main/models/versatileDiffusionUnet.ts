@@ -4,8 +4,7 @@ import type { ArrayEntry } from '../formats/array.ts'
 import { GroupNorm } from '../nn/groupNorm.ts'
 import { Linear } from '../nn/layers.ts'
 import type { Parameters } from '../nn/parameters.ts'
-import { upsampleNearest } from '../nn/upsample.ts'
-import { computeLayer, conv3, stage } from './unetBlocks.ts'
+import { computeLayer, conv3, stage, upsampler } from './unetBlocks.ts'
 import type { Convolution, Layer, StageConfig } from './unetBlocks.ts'
 import type { UnetConfig } from './unetConfig.ts'
 import type { KeysValues, Transformer } from './unetTransformer.ts'
@@ -38,7 +37,7 @@ export class PreparedContext {
 /** A stage of the way down or up, with the convolution that changes the map's size. */
 interface Stage {
   layers: readonly Layer[]
-  resize?: Convolution
+  resize?: Pick<Convolution, 'compute'>
 }
 
 const MAX_PERIOD = 10_000
@@ -95,7 +94,7 @@ export class VersatileDiffusionUnet {
       })
       return {
         layers: stage(parameters, name, sizes, attends[i] ? layers + 1 : 0, shared(i)),
-        resize: i > 0 ? conv3(parameters, `${name}.upsamplers.0.conv`, [width, width], i - 1) : undefined,
+        resize: i > 0 ? upsampler(parameters, `${name}.upsamplers.0.conv`, width, i - 1) : undefined,
       }
     })
     this.normOut = new GroupNorm(parameters, 'conv_norm_out', finest, { groups, eps, activation: 'silu' })
@@ -154,7 +153,7 @@ export class VersatileDiffusionUnet {
           skip.dispose()
           become(compute(layer, x))
         }
-        if (resize) become(tf.tidy(() => resize.compute(upsampleNearest(x))))
+        if (resize) become(resize.compute(x))
       }
       return this.convOut.compute(this.normOut.compute(x) as tf.Tensor4D)
     })
