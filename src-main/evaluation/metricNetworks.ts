@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { openWeights } from '../formats/weights.ts'
 import { AlexNet } from '../models/alexNet.ts'
 import { EfficientNetB1 } from '../models/efficientNet.ts'
+import { loadFrozen } from '../models/frozenNetwork.ts'
 import type { FeatureNetwork } from '../models/frozenNetwork.ts'
 import { InceptionV3 } from '../models/inceptionV3.ts'
+import type { PartName } from '../models/pack.ts'
 import { loadClipVision } from '../models/pretrained.ts'
 import { ResNet50 } from '../models/resNet.ts'
 import { CLIP_NORMALIZATION, normalize } from '../nn/image/colour.ts'
@@ -17,23 +18,24 @@ export interface Preprocessing {
 }
 
 interface Loaded {
+  preprocessing: Preprocessing
   /** By node, (B, …). */
   features(images: tf.Tensor4D): Record<string, tf.Tensor>
   dispose(): void
 }
 
-const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+export const IMAGENET_NORMALIZATION = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
 
-/** The networks behind the high-level metrics with the inputs they get there (official Reconstruction_Metrics.py; no center crop). */
-const kinds = {
-  alexnet: { preprocessing: { size: 256, ...imageNet }, load: loader(() => new AlexNet()) },
-  inceptionV3: { preprocessing: { size: 342, ...imageNet }, load: loader(() => new InceptionV3()) },
-  clip: { preprocessing: { size: 224, ...CLIP_NORMALIZATION }, load: loadClip },
-  efficientNetB1: { preprocessing: { size: 255, ...imageNet }, load: loader(() => new EfficientNetB1()) },
-  swav: { preprocessing: { size: 224, ...imageNet }, load: loader(() => new ResNet50()) },
-} satisfies Record<string, { preprocessing: Preprocessing; load: (path: string) => Loaded }>
+/** The convolutional networks behind the metrics, by part of a pack, with the side of the images that they get there. */
+export const featureNetworks = {
+  alexnet: { create: () => new AlexNet(), size: 256 },
+  inception_v3: { create: () => new InceptionV3(), size: 342 },
+  efficientnet_b1: { create: () => new EfficientNetB1(), size: 255 },
+  swav: { create: () => new ResNet50(), size: 224 },
+} satisfies Partial<Record<PartName, { create: () => FeatureNetwork; size: number }>>
 
-export type MetricNetworkKind = keyof typeof kinds
+/** The part of a pack with the network: a convolutional one, or CLIP's image tower. */
+export type MetricNetworkKind = keyof typeof featureNetworks | 'image_encoder'
 
 /** Both sets of images have this size before any metric looks at them. */
 export const COMMON_SIZE = 256
@@ -55,30 +57,19 @@ export interface MetricNetwork {
  * SwAV's ResNet-50, CLIP ViT-L/14 as transformers' folder or OpenAI's file. Throws a format error that lists what does not fit.
  */
 export function loadMetricNetwork(kind: MetricNetworkKind, path: string): MetricNetwork {
-  const { preprocessing, load } = kinds[kind]
-  const network = load(path)
-  const rowsOf = (images: tf.Tensor4D): Record<string, tf.Tensor2D> =>
+  const network = kind === 'image_encoder' ? loadClip(path) : loadFeatures(kind, path)
+  const rowsOf = (images: tf.Tensor4D, from: number): Record<string, tf.Tensor2D> =>
     tf.tidy(() => {
-      const maps = Object.entries(network.features(preprocess(images, preprocessing)))
+      const batch = tf.slice(images, [from, 0, 0, 0], [Math.min(BATCH, images.shape[0] - from), -1, -1, -1])
+      const maps = Object.entries(network.features(preprocess(batch, network.preprocessing)))
       return Object.fromEntries(maps.map(([node, map]) => [node, tf.reshape(map, [map.shape[0], -1])]))
     })
   return {
     extract: (images) =>
       tf.tidy(() => {
-        const parts: Record<string, tf.Tensor2D>[] = []
-        for (let at = 0; at < images.shape[0]; at += BATCH)
-          parts.push(
-            tf.tidy(() => rowsOf(tf.slice(images, [at, 0, 0, 0], [Math.min(BATCH, images.shape[0] - at), -1, -1, -1]))),
-          )
-        return Object.fromEntries(
-          Object.keys(parts[0]).map((node) => [
-            node,
-            tf.concat(
-              parts.map((part) => part[node]),
-              0,
-            ),
-          ]),
-        )
+        const batches = Array.from({ length: Math.ceil(images.shape[0] / BATCH) }, (_, i) => rowsOf(images, i * BATCH))
+        const joined = (node: string) => batches.map((rows) => rows[node])
+        return Object.fromEntries(Object.keys(batches[0]).map((node) => [node, tf.concat(joined(node), 0)]))
       }),
     dispose: () => network.dispose(),
   }
@@ -92,25 +83,20 @@ export function preprocess(images: tf.Tensor4D, { size, mean, std }: Preprocessi
   })
 }
 
-function loader(create: () => FeatureNetwork): (path: string) => Loaded {
-  return (path) => {
-    const file = openWeights(path)
-    const network = create()
-    try {
-      network.load(file.arrays, path)
-      return network
-    } catch (error) {
-      network.dispose()
-      throw error
-    } finally {
-      file.close()
-    }
+function loadFeatures(kind: keyof typeof featureNetworks, path: string): Loaded {
+  const { create, size } = featureNetworks[kind]
+  const network = loadFrozen<FeatureNetwork>(path, create)
+  return {
+    preprocessing: { size, ...IMAGENET_NORMALIZATION },
+    features: (images) => network.features(images),
+    dispose: () => network.dispose(),
   }
 }
 
 function loadClip(path: string): Loaded {
   const { model, parameters } = loadClipVision(path)
   return {
+    preprocessing: { size: model.config.image, ...CLIP_NORMALIZATION },
     features: (images) => ({ image_embeds: model.imageEmbed(images) }),
     dispose: () => parameters.dispose(),
   }

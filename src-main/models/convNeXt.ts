@@ -1,13 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { formatError } from '../base/errors.ts'
 import type { ArrayEntry } from '../formats/array.ts'
-import { openWeights } from '../formats/weights.ts'
 import { activations } from '../nn/activations.ts'
 import { Conv2d } from '../nn/conv.ts'
 import { normalize } from '../nn/image/colour.ts'
 import { LayerNorm, Linear } from '../nn/layers.ts'
 import { byRows, flatten } from '../nn/tape.ts'
-import { chain, FrozenNetwork, stateDict } from './frozenNetwork.ts'
+import { chain, FrozenNetwork, loadFrozen } from './frozenNetwork.ts'
 import type { MapLayer } from './frozenNetwork.ts'
 
 /** Sizes of the teacher; the published one has depths 3, 3, 27, 3, dims 256, 512, 1024, 2048 and a projector 512, 512, 512. */
@@ -126,19 +125,5 @@ export function convNeXtConfig(arrays: readonly ArrayEntry[], where: string): Co
 }
 
 /** The teacher from VICRegL's full checkpoint. Throws a format error that lists what does not fit. */
-export function loadConvNeXt(path: string): ConvNeXt {
-  const file = openWeights(path)
-  try {
-    const arrays = stateDict(file.arrays)
-    const network = new ConvNeXt(convNeXtConfig(arrays, path))
-    try {
-      network.load(arrays, path)
-    } catch (error) {
-      network.dispose()
-      throw error
-    }
-    return network
-  } finally {
-    file.close()
-  }
-}
+export const loadConvNeXt = (path: string): ConvNeXt =>
+  loadFrozen(path, (arrays, where) => new ConvNeXt(convNeXtConfig(arrays, where)))

@@ -4,6 +4,7 @@ import { renamed } from '../formats/array.ts'
 import { ConvNorm } from '../nn/convNorm.ts'
 import type { ConvNormOptions } from '../nn/convNorm.ts'
 import { Parameters } from '../nn/parameters.ts'
+import { openModelWeights } from './modelFolder.ts'
 
 /** A step from map to map, each (B, H, W, C). */
 export type MapLayer = (x: tf.Tensor4D) => tf.Tensor4D
@@ -73,4 +74,24 @@ export abstract class FrozenNetwork {
 export interface FeatureNetwork extends FrozenNetwork {
   /** Named maps of normalized images (B, H, W, 3), each (B, H', W', C); the caller disposes them. */
   features(images: tf.Tensor4D): Record<string, tf.Tensor4D>
+}
+
+/** A network from its published file. Throws a format error that lists what does not fit; nothing is left behind then. */
+export function loadFrozen<N extends FrozenNetwork>(
+  path: string,
+  create: (arrays: readonly ArrayEntry[], where: string) => N,
+): N {
+  const file = openModelWeights(path)
+  try {
+    const network = create(stateDict(file.arrays), path)
+    try {
+      network.load(file.arrays, path)
+      return network
+    } catch (error) {
+      network.dispose()
+      throw error
+    }
+  } finally {
+    file.close()
+  }
 }

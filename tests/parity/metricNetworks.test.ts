@@ -1,27 +1,25 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadBackend } from '../../src-main/engine/backend.ts'
-import { preprocess } from '../../src-main/evaluation/metricNetworks.ts'
+import { featureNetworks, IMAGENET_NORMALIZATION, preprocess } from '../../src-main/evaluation/metricNetworks.ts'
 import type { Preprocessing } from '../../src-main/evaluation/metricNetworks.ts'
-import { AlexNet } from '../../src-main/models/alexNet.ts'
-import { EfficientNetB1 } from '../../src-main/models/efficientNet.ts'
-import { InceptionV3 } from '../../src-main/models/inceptionV3.ts'
-import { ResNet50 } from '../../src-main/models/resNet.ts'
+import type { FeatureNetwork } from '../../src-main/models/frozenNetwork.ts'
 import { numbersOf } from '../../src-main/nn/numbers.ts'
 import { expectClose, fixtureCases } from '../support/fixtures.ts'
 import { weightArrays } from '../support/parameters.ts'
 
 beforeAll(() => loadBackend())
 
-const networks = {
-  alexnet: () => new AlexNet(),
-  inception_v3: () => new InceptionV3(),
-  efficientnet_b1: () => new EfficientNetB1(),
-  resnet50: () => new ResNet50(),
-}
+/** Our names of torchvision's networks. */
+const kinds = {
+  alexnet: 'alexnet',
+  inception_v3: 'inception_v3',
+  efficientnet_b1: 'efficientnet_b1',
+  resnet50: 'swav',
+} as const
 
 interface Config {
-  network: keyof typeof networks
+  network: keyof typeof kinds
   size: number
   nodes: string[]
   normalize: Omit<Preprocessing, 'size'>
@@ -42,7 +40,9 @@ describe('metric networks equal the originals', () => {
     '$name',
     ({ config, tensors, weights, notes, stats, tolerances }) => {
       const { network: kind, size, nodes, normalize } = config as unknown as Config
-      const network = networks[kind]()
+      const { create, size: ourSize } = featureNetworks[kinds[kind]]
+      expect({ size: ourSize, ...IMAGENET_NORMALIZATION }).toEqual({ size, ...normalize })
+      const network: FeatureNetwork = create()
       network.load(weightArrays(weights), 'weights')
       const before = tf.memory().numTensors
       const pixels = tf.tidy(() => {
@@ -61,7 +61,7 @@ describe('metric networks equal the originals', () => {
         'pixels_corner',
       )
 
-      const features: Record<string, tf.Tensor4D> = network.features(pixels)
+      const features = network.features(pixels)
       expect(Object.keys(features).sort()).toEqual([...nodes].sort())
       for (const node of nodes) {
         const numbers = toNchw(() => features[node])
