@@ -46,7 +46,7 @@ export const lowLevelConfig = (voxels: number, contrast: boolean): LowLevelConfi
 const EPS = 1e-6
 
 /**
- * Voxels to the latent of a blurry image: an MLP with residual blocks, a map, and the decoder of an autoencoder as upsampler (MindEye §3.4;
+ * Voxels to the latent of a blurry image: an MLP with residual blocks, a map, and the decoder of an autoencoder as upsampler (the low-level pipeline of arXiv 2305.18274;
  * `Voxel2StableDiffusionModel` with ups_mode 4x in the official models.py, whose parameter names these are).
  */
 export class LowLevelNetwork {

@@ -64,6 +64,28 @@ export function softClip(brain: tf.Tensor2D, image: tf.Tensor2D, temperature: nu
   return tf.mul(0.5, tf.add(crossEntropy(logits, target), crossEntropy(tf.transpose(logits), target))) as tf.Scalar
 }
 
+/**
+ * The low-level contrastive loss: how similar a student's token is to a teacher's of the augmented image is to be as for the teacher's of the
+ * image itself. student, teacher, augmented: normalised rows (N, F), position by position. `soft_cont_loss` of the official utils.py.
+ */
+export function softContrast(
+  student: tf.Tensor2D,
+  teacher: tf.Tensor2D,
+  augmented: tf.Tensor2D,
+  temperature: number,
+): tf.Scalar {
+  const similarities = (x: tf.Tensor2D) => tf.div(tf.matMul(x, augmented, false, true), temperature) as tf.Tensor2D
+  const [labels, logits] = [similarities(teacher), similarities(student)] // (N, N)
+  const target = (x: tf.Tensor2D) => tf.softmax(x) as tf.Tensor2D
+  const forth = crossEntropy(logits, target(labels))
+  const back = crossEntropy(tf.transpose(logits), target(tf.transpose(labels)))
+  return tf.mul(0.5, tf.add(forth, back)) as tf.Scalar
+}
+
 /** Mean squared error over all elements. */
 export const meanSquaredError = (prediction: tf.Tensor, target: tf.Tensor): tf.Scalar =>
   tf.mean(tf.square(tf.sub(prediction, target)))
+
+/** Mean absolute difference over all elements. */
+export const meanAbsoluteError = (prediction: tf.Tensor, target: tf.Tensor): tf.Scalar =>
+  tf.mean(tf.abs(tf.sub(prediction, target)))

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { loadBackend } from '../../src-main/engine/backend.ts'
 import { cosineAnneal } from '../../src-main/nn/schedule.ts'
 import type { Mixing } from '../../src-main/training/losses.ts'
-import { biMixCo, mixVoxels, normaliseRows, softClip } from '../../src-main/training/losses.ts'
+import { biMixCo, mixVoxels, normaliseRows, softClip, softContrast } from '../../src-main/training/losses.ts'
 import type { FixtureCase } from '../support/fixtures.ts'
 import { expectClose, fixtureCases } from '../support/fixtures.ts'
 
@@ -38,6 +38,21 @@ describe('contrastive losses equal the original', () => {
       tolerances,
       'grads.preds_normalized',
     )
+  })
+})
+
+describe('the low-level contrastive loss equals the original', () => {
+  it.each(named('soft_cont'))('$name', ({ config, tensors, tolerances }) => {
+    const tensor = (name: string) => tf.tensor(tensors.get(name)!.data, tensors.get(name)!.shape)
+    const [teacher, augmented] = ['teacher', 'teacher_aug'].map((name) => normaliseRows(tensor(name)))
+    const loss = (student: tf.Tensor2D) => softContrast(student, teacher, augmented, config.temp as number)
+    const preds = tensor('preds')
+    const raw = tf.valueAndGrad((x: tf.Tensor) => loss(normaliseRows(x)))(preds)
+    expectClose(raw.value.dataSync(), tensors.get('loss')!.data, tolerances, 'loss')
+    expectClose(raw.grad.dataSync(), tensors.get('grads.preds')!.data, tolerances, 'grads.preds')
+    const normalised = tf.grad((x: tf.Tensor) => loss(x as tf.Tensor2D))(normaliseRows(preds))
+    const recorded = tensors.get('grads.preds_normalized')!.data
+    expectClose(normalised.dataSync(), recorded, tolerances, 'grads.preds_normalized')
   })
 })
 
