@@ -13,10 +13,12 @@ export function nodeBinary(): string {
 /**
  * For a process that computes: glibc would return every big array to the system and fault its pages in anew at the next
  * step; kept and in huge pages, writing a weight gradient takes a quarter of the time. Means nothing elsewhere.
+ * V8 would let garbage of steps grow to 150 MB before it looks; a small young generation costs no time.
  */
 export const engineMemory: Record<string, string> = {
   GLIBC_TUNABLES:
     'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592',
+  NODE_OPTIONS: '--max-semi-space-size=4',
 }
 
 /** A map of method name → function type `(params) => result`; see `actions/methods.ts`. */

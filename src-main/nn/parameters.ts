@@ -62,7 +62,8 @@ class ResourcePiece implements Piece {
     const existing = this.variables[slot]
     if (existing) return existing
     const created = (this.variables[slot] = new ResourceVariable(this.shape))
-    if (slot !== 'value') tf.tidy(() => created.assign(tf.zeros([...this.shape])))
+    // tf.zeros would fill an array in JavaScript and copy it.
+    if (slot !== 'value') tf.tidy(() => created.assign(tf.fill([...this.shape], 0)))
     return created
   }
 
