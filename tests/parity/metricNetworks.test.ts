@@ -25,6 +25,9 @@ interface Config {
   normalize: Omit<Preprocessing, 'size'>
 }
 
+/** Whole networks on real sizes: 10 s each on the plain backend, several times that while other tests run. */
+const PLAIN_BACKEND_MS = 240_000
+
 const toNchw = (map: () => tf.Tensor4D) => numbersOf(() => tf.transpose(map(), [0, 3, 1, 2]))
 
 function statistics(numbers: Float32Array): Record<string, number> {
@@ -85,5 +88,6 @@ describe('metric networks equal the originals', () => {
       expect(tf.memory().numTensors).toBe(before)
       network.dispose()
     },
+    PLAIN_BACKEND_MS,
   )
 })
