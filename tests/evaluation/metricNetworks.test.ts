@@ -1,10 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadBackend } from '../../src-main/engine/backend.ts'
-import { loadMetricNetwork, preprocess } from '../../src-main/evaluation/metricNetworks.ts'
+import {
+  featureNetworks,
+  IMAGENET_NORMALIZATION,
+  loadMetricNetwork,
+  preprocess,
+} from '../../src-main/evaluation/metricNetworks.ts'
 import type { NdArray } from '../../src-main/formats/array.ts'
 import { encodeSafetensors } from '../../src-main/formats/safetensors.ts'
 import { EfficientNetB1 } from '../../src-main/models/efficientNet.ts'
@@ -43,6 +48,18 @@ const classifier: NdArray = { dtype: 'float32', shape: [2], data: new Float32Arr
 const images = (count: number) => tf.randomUniform([count, 20, 30, 3], -0.3, 1.3, 'float32', 7) as tf.Tensor4D
 
 describe('a metric network', () => {
+  it.each([
+    ['alexnet', 'alexnet'],
+    ['inception_v3', 'inception_v3'],
+    ['efficientnet_b1', 'efficientnet_b1'],
+    ['resnet50', 'swav'],
+  ] as const)('gets images of the size and normalization that %s gets officially', (recorded, kind) => {
+    const path = new URL(`../fixtures/metrics/net_${recorded}/case.json`, import.meta.url)
+    const { config } = JSON.parse(readFileSync(path, 'utf8')) as { config: { size: number; normalize: object } }
+    expect(featureNetworks[kind].size).toBe(config.size)
+    expect(IMAGENET_NORMALIZATION).toEqual(config.normalize)
+  })
+
   it('gives one row per image, whatever the batches, of clamped images', () => {
     const path = published('ok.safetensors', (arrays) => (arrays['classifier.1.bias'] = classifier))
     const before = tf.memory().numTensors
