@@ -20,7 +20,7 @@ describe('two-way identification and correlation distance equal the original', (
     const found = twoWayIdentification(real, recon)
     // Some images are equal on purpose; which of two correlations with equal rows is less is up to rounding.
     const { data, shape } = tensors.get('real')!
-    const rows = Array.from({ length: shape[0] }, (_, i) => `${data.subarray(i * shape[1], (i + 1) * shape[1])}`)
+    const rows = Array.from({ length: shape[0] }, (_, i) => data.subarray(i * shape[1], (i + 1) * shape[1]).join())
     const tied = [...rows.keys()].filter((i) => rows.indexOf(rows[i]) !== rows.lastIndexOf(rows[i]))
     const expected = tensors.get('count')!.data
     for (const [i, count] of found.counts.entries())
