@@ -125,8 +125,10 @@ export function refusedCall(where: string, name: string, args: readonly unknown[
   return formatError(
     where,
     'pickle',
-    'calls that build tensors and plain containers only',
+    'calls that build dense tensors and plain containers only',
     `a call of ${name}${shown}`,
-    'Nothing was run. Weights need no such call: do not load this file in Python either unless you trust its origin.',
+    name.startsWith('torch.')
+      ? 'Nothing was run. What this call would build is not read here; save the weights as a plain state_dict.'
+      : 'Nothing was run. Weights need no such call: do not load this file in Python either unless you trust its origin.',
   )
 }

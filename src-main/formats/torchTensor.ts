@@ -81,8 +81,10 @@ export function storageItemSize(type: string): number {
 
 /** Makes tensors of the calls by which pickles describe them. Names are given later, from the place in the tree. */
 export function tensorConstructors(where: string): ReadonlyMap<string, Constructor> {
-  const tensor: Constructor = ([storage, offset, size, stride], refuse) => {
+  const tensor: Constructor = ([storage, offset, size, stride, , , metadata], refuse) => {
     if (!(storage instanceof Storage)) throw refuse('a storage')
+    // Lazily negated or conjugated: the stored numbers are not the tensor's.
+    if (metadata instanceof Map && metadata.size) throw refuse('a tensor whose numbers are stored as they are')
     return view(where, storage, storage.dtype, [offset, size, stride])
   }
   // Types that came late have no storage type of their own: the storage counts bytes, the tensor says the type.

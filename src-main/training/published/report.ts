@@ -177,6 +177,8 @@ export function countNotFinite({ dtype, data }: NdArray, counts: { nan: number; 
   }
   if (!(dtype === 'float16' || dtype === 'bfloat16' || dtype === 'float32')) return
   const { words, exponent, mantissa } = exponents[dtype]
-  for (const bits of new words(data.buffer, data.byteOffset, data.length))
-    if ((bits & exponent) === exponent) counts[bits & mantissa ? 'nan' : 'infinite']++
+  const bits = new words(data.buffer, data.byteOffset, data.length)
+  // A billion numbers pass here, and an iterator would take several times as long.
+  for (let i = 0; i < bits.length; i++)
+    if ((bits[i] & exponent) === exponent) counts[bits[i] & mantissa ? 'nan' : 'infinite']++
 }
