@@ -25,6 +25,8 @@ export interface EngineMethods {
   backend(params: Record<string, never>): BackendInfo
   /** Trains a run, or goes on with it, writing into its folder only. */
   train(params: TrainingJob): TrainingSummary
+  /** Fits the z-scoring of an imported model's run and, where its pack has CLIP, embeds the held-out trials and their images. */
+  completeImport(params: TrainingJob): { embedded: number }
   /** Held-out brain patterns of a finished run against its pool of images. */
   similarity(params: { runFolder: string }): RunSimilarity
   /** Embeds trials of unknown images and finds their nearest pictures. */

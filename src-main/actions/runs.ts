@@ -3,6 +3,8 @@ import type { Json, RunRecord, Workspace } from '../workspace/index.ts'
 import { isResumable } from '../workspace/records.ts'
 import { defineAction } from './action.ts'
 import { resumeCommand } from './finishedRun.ts'
+import type { ImportedRun } from './importRun.ts'
+import { importRun } from './importRun.ts'
 import { formatTable } from './table.ts'
 
 interface ListedRun extends RunRecord {
@@ -11,26 +13,49 @@ interface ListedRun extends RunRecord {
   resume?: string
 }
 
-export type RunsResult = { runs: ListedRun[] } | { run: ListedRun } | { deleted: string }
+export type RunsResult = { runs: ListedRun[] } | { run: ListedRun } | { deleted: string } | ImportedRun
 
-/** Lists the trainings of a workspace, shows one, or deletes one. */
+/** Lists the trainings of a workspace, shows one, deletes one, or takes in a model that was trained elsewhere. */
 export const runs = defineAction({
   name: 'runs',
-  summary: 'List the trainings of a workspace, show one with its settings and scores, or delete one.',
+  summary: 'List the trainings of a workspace, show or delete one, or import a model that was trained elsewhere.',
   input: v.pipe(
     v.object({
       workspace: v.pipe(v.string(), v.description('the workspace folder')),
-      do: v.optional(v.pipe(v.picklist(['list', 'show', 'delete']), v.description('what to do')), 'list'),
-      run: v.optional(v.pipe(v.string(), v.description('which run, for show and delete'))),
+      do: v.optional(v.pipe(v.picklist(['list', 'show', 'delete', 'import']), v.description('what to do')), 'list'),
+      run: v.optional(
+        v.pipe(v.string(), v.description('which run, for show and delete; the checkpoint file, for import')),
+      ),
+      subject: v.optional(v.pipe(v.string(), v.description('import: id of the subject whose voxels it decodes'))),
+      pack: v.optional(
+        v.pipe(v.string(), v.description('import: id of the pack with CLIP’s image tower; needed for scores')),
+      ),
+      zscore: v.optional(
+        v.pipe(
+          v.picklist(['none', 'train', 'session']),
+          v.description(
+            'import: how its voxels were z-scored; none when the imported data are z-scored as those it was trained on',
+          ),
+        ),
+        'none',
+      ),
     }),
     v.forward(
-      v.check((input) => input.do === 'list' || input.run !== undefined, 'the id of a run'),
+      v.check((input) => input.do === 'list' || input.run !== undefined, 'the id of a run, or a file to import'),
       ['run'],
+    ),
+    v.forward(
+      v.check((input) => input.do !== 'import' || input.subject !== undefined, 'the id of a subject'),
+      ['subject'],
     ),
   ),
   positional: ['do', 'run'],
-  async run(ctx, { workspace: path, do: what, run }): Promise<RunsResult> {
+  async run(ctx, { workspace: path, do: what, run, subject, pack, zscore }, options): Promise<RunsResult> {
     const workspace = await ctx.workspace(path)
+    if (what === 'import') {
+      const request = { file: run!, subject: subject!, pack, zscore }
+      return importRun(ctx, workspace, request, options)
+    }
     if (what === 'list') return { runs: workspace.runs.list().map((record) => listed(workspace, record)) }
     const record = workspace.runs.get(run!)
     if (what === 'show') return { run: listed(workspace, record) }
@@ -39,6 +64,7 @@ export const runs = defineAction({
   },
   format(result) {
     if ('deleted' in result) return `deleted ${result.deleted}`
+    if ('embedded' in result) return formatImport(result)
     if ('run' in result) return formatRun(result.run)
     if (!result.runs.length) return 'No runs yet. Train one with `mindeye train`.'
     const rows = result.runs.map((run) => [run.id, run.state, run.subject, run.preset, localTime(run.created)])
@@ -47,6 +73,15 @@ export const runs = defineAction({
     return [table, ...(hints.length ? ['', ...hints.slice(0, 3)] : [])].join('\n')
   },
 })
+
+function formatImport({ run, title, parameters, epoch, embedded }: ImportedRun): string {
+  return [
+    `imported ${run}: ${title}, ${parameters.toLocaleString('en')} parameters${epoch === undefined ? '' : `, epoch ${epoch}`}`,
+    embedded
+      ? `${embedded} held-out trials are embedded; score it with \`mindeye evaluate --run ${run}\``
+      : 'It has no scores: they need a pack with CLIP’s image tower (--pack).',
+  ].join('\n')
+}
 
 function listed(workspace: Workspace, run: RunRecord): ListedRun {
   const resume = isResumable(run.state) ? resumeCommand(workspace, run.id) : undefined

@@ -3,7 +3,9 @@ import { serve } from '../base/serve.ts'
 import { loadBackend } from '../engine/backend.ts'
 import { decodeTrials } from '../retrieval/decodeTrials.ts'
 import { runSimilarity } from '../retrieval/runSimilarity.ts'
-import { loadRunTest, runTraining } from '../training/run.ts'
+import { loadRunTest } from '../training/foldTest.ts'
+import { completeImport } from '../training/importedRun.ts'
+import { runTraining } from '../training/run.ts'
 
 /** Entry of an engine process: TensorFlow calls block, so they run here and not beside the user interface. */
 serve<EngineMethods>({
@@ -12,6 +14,10 @@ serve<EngineMethods>({
   async train(job, options) {
     await loadBackend()
     return runTraining(job, options)
+  },
+  async completeImport(job) {
+    await loadBackend()
+    return completeImport(job)
   },
   async similarity({ runFolder }) {
     await loadBackend()

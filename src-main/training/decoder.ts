@@ -20,7 +20,7 @@ export interface Decoder {
 /** Rows that go through a network at once. */
 const BATCH = 64
 
-/** The projector's output of voxel2clip, which retrieval compares. */
+/** The projector's output of voxel2clip (the backbone's, if it has none), which retrieval compares. */
 function networkDecoder(model: BrainNetwork, parameters: Parameters): Decoder {
   const { voxels: width, tokens, width: token } = model.config
   return {
@@ -31,7 +31,8 @@ function networkDecoder(model: BrainNetwork, parameters: Parameters): Decoder {
         tf.tidy(() => {
           const count = Math.min(BATCH, rows - at)
           const x = tf.tensor2d(voxels.subarray(at * width, (at + count) * width), [count, width])
-          out.set(model.forward(x).projected!.dataSync<'float32'>(), at * tokens * token)
+          const { projected, backbone } = model.forward(x)
+          out.set((projected ?? backbone).dataSync<'float32'>(), at * tokens * token)
         })
       return out
     },

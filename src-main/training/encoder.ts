@@ -1,5 +1,7 @@
 import { MindEyeError } from '../base/errors.ts'
+import { clipTokens } from '../models/clipVision.ts'
 import type { Pack } from '../models/pack.ts'
+import { clipVisionKind, openNetwork } from '../models/pretrained.ts'
 import { numbersOf } from '../nn/numbers.ts'
 import type { StimulusImages } from '../subjects/subject.ts'
 import { ClipEncoder } from './clipEncoder.ts'
@@ -22,7 +24,11 @@ export interface Networks {
 /** The networks of a pack that a training with these options uses; throws a state error that names what is missing. */
 export function networksOf(config: TrainingConfig, pack: Pack | undefined): Networks {
   if (config.targets !== 'clip') return {}
-  if (pack) return { clip: pack.pathOf('image_encoder') }
+  if (pack) {
+    const clip = pack.pathOf('image_encoder')
+    checkTower(config, clip)
+    return { clip }
+  }
   throw new MindEyeError({
     kind: 'state',
     where: '--pack',
@@ -48,17 +54,23 @@ export async function openEncoder(
   return encoder
 }
 
-export function openClip({ tokens, width }: TrainingConfig, { clip }: Networks): ClipEncoder {
+export function openClip({ tokens }: TrainingConfig, { clip }: Networks): ClipEncoder {
   if (!clip) throw new Error('a run with CLIP targets has its tower among its networks')
-  const encoder = new ClipEncoder(clip, tokens)
-  if (encoder.width === width) return encoder
-  encoder.dispose()
+  return new ClipEncoder(clip, tokens)
+}
+
+/** Throws unless the tower gives the tokens that the options ask for: all that it has, or the class token. */
+function checkTower({ tokens, width }: TrainingConfig, path: string): void {
+  const tower = openNetwork(clipVisionKind, path)
+  tower.close()
+  const [all, wide] = [clipTokens(tower.config), tower.config.projection]
+  if (width === wide && (tokens === 1 || tokens === all)) return
   throw new MindEyeError({
     kind: 'input',
-    where: 'width',
-    expected: `${encoder.width}, the width of the image tower in ${clip}`,
-    found: `${width}`,
-    fix: `Use --set width=${encoder.width}.`,
+    where: '--pack',
+    expected: `an image tower with ${tokens} tokens of ${width}, as the options say`,
+    found: `${all} tokens of ${wide} in ${path}`,
+    fix: `Use --set width=${wide} with --set tokens=${all} or --set tokens=1.`,
   })
 }
 

@@ -50,7 +50,12 @@ export const trainingFields = {
   encoderScale: field(share, 'largest change of size of its augmented images', 'share', 0.15),
   hidden: field(count(1), 'hidden width h of voxel2clip', 'units', 4096),
   blocks: field(count(), 'residual blocks of voxel2clip', 'blocks', 4),
-  projectorHidden: field(count(1), 'hidden width of the contrastive projector', 'units', 2048),
+  projectorHidden: field(
+    count(),
+    'hidden width of the contrastive projector; 0 leaves it out and compares the backbone’s output',
+    'units',
+    2048,
+  ),
   dropoutFirst: field(share, 'dropout after the first layer', 'share', 0.5),
   dropoutBlocks: field(share, 'dropout inside the residual blocks', 'share', 0.15),
   batchSize: field(count(2), 'examples B per step', 'examples', 32),

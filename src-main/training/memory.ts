@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { freemem } from 'node:os'
 import { MindEyeError } from '../base/errors.ts'
-import { PIECE_ELEMENTS } from '../nn/parameters.ts'
+import { Parameters, PIECE_ELEMENTS } from '../nn/parameters.ts'
 import type { TrainingConfig } from './fields.ts'
+import { createHighLevel } from './highLevel.ts'
 
-/** Trained numbers of voxel2clip: weights, biases and norms of every layer. */
+/** Numbers of a high-level decoder as PyTorch counts them: without buffers, which the prior's schedule is. */
 export function networkParameters(config: TrainingConfig, voxels: number): number {
-  const { hidden: h, blocks, tokens, width, projectorHidden: p } = config
-  const layer = (inputs: number, outputs: number) => inputs * outputs + outputs
-  const body = layer(voxels, h) + 2 * h + blocks * (layer(h, h) + 2 * h) + layer(h, tokens * width)
-  return body + 2 * width + layer(width, p) + 2 * p + layer(p, p) + 2 * p + layer(p, width)
+  const parameters = new Parameters() // declaring takes no memory
+  createHighLevel(parameters, config, voxels)
+  return [...parameters].reduce((sum, { name, size }) => sum + (name.startsWith('noise_scheduler.') ? 0 : size), 0)
 }
 
-/** Trained numbers of one fold's decoder: voxel2clip, or a weight per voxel and target with intercepts. */
+/** Numbers of one fold's decoder: the network's, or a weight per voxel and target with intercepts. */
 export const decoderParameters = (config: TrainingConfig, voxels: number): number =>
   config.method === 'ridge' ? (voxels + 1) * config.tokens * config.width : networkParameters(config, voxels)
 

@@ -8,22 +8,22 @@ import { Parameters } from '../nn/parameters.ts'
 import { Random } from '../nn/random.ts'
 import { loadTraining, saveModel, saveTraining } from '../nn/stateFile.ts'
 import { makeFolds } from '../subjects/splits.ts'
-import type { Fold } from '../subjects/splits.ts'
 import { openSubject } from '../subjects/subject.ts'
-import type { Subject } from '../subjects/subject.ts'
-import { loadDecoder, saveRidge } from './decoder.ts'
+import { saveRidge } from './decoder.ts'
 import type { Networks } from './encoder.ts'
 import { encodeStimuli, openClip, openEncoder } from './encoder.ts'
-import type { Items, VoxelScaling } from './examples.ts'
+import type { Items } from './examples.ts'
 import { averagedVoxels, checkItems, fitScaling, groupItems, scaledVoxels } from './examples.ts'
 import type { TrainingConfig } from './fields.ts'
-import { checkpoints, foldFiles, loadTest, pruneCheckpoints, saveScaling, saveTest } from './foldFiles.ts'
-import type { TestEmbeddings } from './foldFiles.ts'
+import { checkpoints, foldFiles, pruneCheckpoints, saveScaling } from './foldFiles.ts'
+import { foldFolder, writeTest } from './foldTest.ts'
+import type { TestedFold } from './foldTest.ts'
 import { createHighLevel } from './highLevel.ts'
 import type { ImageEncoder } from './imageEncoder.ts'
 import { toImageTensor } from './images.ts'
 import { decoderParameters } from './memory.ts'
 import { MetricsLog } from './metricsLog.ts'
+import { saveModelConfig } from './published/modelConfig.ts'
 import { TrainingPlan } from './plan.ts'
 import { fitRidge } from './ridge.ts'
 import { StudyEncoder } from './studyEncoder.ts'
@@ -52,8 +52,6 @@ export interface TrainingSummary {
 
 /** Groups of stimuli between which ridge chooses its penalties. */
 const RIDGE_GROUPS = 5
-
-export const foldFolder = (runFolder: string, fold: number): string => join(runFolder, 'folds', String(fold))
 
 /**
  * Trains every fold of a split, from whatever a former process left: finished folds stay, the current one goes on from its
@@ -85,15 +83,9 @@ export async function runTraining(job: TrainingJob, options: RunOptions): Promis
   }
 }
 
-interface FoldContext {
-  subject: Subject
-  fold: Fold
+interface FoldContext extends TestedFold {
   index: number
-  /** All distinct held-out stimuli of the run, so that folds are scored in one pool. */
-  pool: Int32Array
-  folder: string
   runFolder: string
-  config: TrainingConfig
   networks: Networks
   random: Random
   warnings: string[]
@@ -127,42 +119,12 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<voi
     const data = { items: items.count, repeats: items.repeats, voxelCount, voxels, targets }
     const trained = await trainNetwork(context, data, options)
     saveModel(files.model, trained)
+    saveModelConfig(folder, config, voxelCount)
     trained.dispose()
   }
   await writeTest(context, scaling, encoder)
   encoder.dispose()
   pruneCheckpoints(folder, 0)
-}
-
-/** Embeds the held-out trials with the fold's decoder as saved, and the images of the pool: what scores are computed from. */
-async function writeTest(
-  { subject, fold, pool, folder, config }: FoldContext,
-  scaling: VoxelScaling,
-  encoder: ImageEncoder,
-): Promise<void> {
-  const files = foldFiles(folder)
-  const image = await encodeStimuli(encoder, (stimuli) => subject.readImages(stimuli), pool, config)
-  const decoder = loadDecoder(files.model, config, subject.manifest.voxelCount)
-  const test = groupItems(subject.trials, fold.test, config.items)
-  const brain = decoder.predict(averagedVoxels(subject, scaling, test))
-  const trial = Int32Array.from({ length: test.count }, (_, i) => test.trial[i * test.repeats])
-  saveTest(files.test, { width: encoder.tokens * encoder.width, brain, image, seen: test.stimulus, trial, pool })
-  decoder.dispose()
-}
-
-/** What every fold of a finished run says about its held-out trials. */
-export function loadRunTest(runFolder: string): TestEmbeddings[] {
-  const tests: TestEmbeddings[] = []
-  for (let fold = 0; existsSync(foldFiles(foldFolder(runFolder, fold)).test); fold++)
-    tests.push(loadTest(foldFiles(foldFolder(runFolder, fold)).test))
-  if (tests.length) return tests
-  throw new MindEyeError({
-    kind: 'state',
-    where: runFolder,
-    expected: 'a finished run',
-    found: 'no fold with embeddings of held-out trials',
-    fix: 'Finish it with `mindeye train --resume`.',
-  })
 }
 
 /** The encoder of the fold's own training images: as a former process saved it, else fitted from its beginning. */

@@ -93,7 +93,7 @@ export class Trainer {
     const { regressionWeight, priorWeight } = this.config
     const random = this.random.split('dropout', step)
     const { backbone, projected } = this.model.brain.forward(voxels, { anchor, random })
-    const [brain, image] = [normaliseRows(projected!), normaliseRows(targets)]
+    const [brain, image] = [normaliseRows(projected ?? backbone), normaliseRows(targets)]
     const nce =
       plan.phase === 'bimixco'
         ? biMixCo(brain, image, plan.temperature, plan.mixTargets ? undefined : plan.mixing)

@@ -15,7 +15,7 @@ import { encodeNpy, openNpy } from '../../src-main/formats/npy.ts'
 import { openFile } from '../../src-main/formats/source.ts'
 import { openTable } from '../../src-main/formats/table.ts'
 import { openSubject, type Subject } from '../../src-main/subjects/subject.ts'
-import { loadRunTest } from '../../src-main/training/run.ts'
+import { loadRunTest } from '../../src-main/training/foldTest.ts'
 import { Workspace } from '../../src-main/workspace/index.ts'
 import { ask, mindeye, refusal } from './realCli.ts'
 
