@@ -1,0 +1,63 @@
+import * as tf from '@tensorflow/tfjs-core'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { loadBackend } from '../../src-main/engine/backend.ts'
+import { LowLevelNetwork, lowLevelConfig } from '../../src-main/models/lowLevelNetwork.ts'
+import { Parameters } from '../../src-main/nn/parameters.ts'
+import { Random } from '../../src-main/nn/random.ts'
+import { normal } from '../support/gradients.ts'
+import { collectGradients } from '../support/parameters.ts'
+
+beforeAll(() => loadBackend())
+
+describe('LowLevelNetwork', () => {
+  it('has as many parameters as the original for subject 1', () => {
+    const count = (contrast: boolean) => {
+      const parameters = new Parameters()
+      new LowLevelNetwork(parameters, lowLevelConfig(15_724, contrast))
+      return parameters.count
+    }
+    expect(count(true)).toBe(206_065_604)
+    expect(count(false)).toBe(205_505_988)
+  })
+
+  it('has gradients that agree with finite differences, every parameter', () => {
+    const parameters = new Parameters()
+    const network = new LowLevelNetwork(parameters, {
+      voxels: 7,
+      hidden: 16,
+      blocks: 2,
+      map: { side: 2, channels: 4 },
+      channels: [4, 8],
+      layers: 1,
+      groups: 2,
+      latent: 2,
+      features: 3,
+      dropout: [0, 0],
+    })
+    const random = new Random(3)
+    parameters.initialise(random)
+    const [x, dLatent, dFeatures] = [normal([3, 7]) as tf.Tensor2D, normal([3, 4, 4, 2]), normal([3, 4, 3])]
+    const loss = (anchor?: tf.Scalar) => {
+      const { latent, features } = network.forward(x, anchor && { anchor })
+      return tf.add(tf.sum(tf.mul(latent, dLatent)), tf.sum(tf.mul(features!, dFeatures)))
+    }
+    const gradients = collectGradients(parameters)
+    tf.grad((anchor: tf.Tensor) => loss(anchor as tf.Scalar))(tf.scalar(0))
+    expect([...gradients.keys()].sort()).toEqual([...parameters].map(({ name }) => name).sort())
+    const value = () => tf.tidy(() => loss()).dataSync()[0]
+
+    for (const parameter of parameters) {
+      const gradient = gradients.get(parameter.name)!
+      const start = [...parameter.download('value')][0]
+      const length = Math.hypot(...gradient) // the slope along the gradient itself
+      const at = (by: number) => {
+        parameter.upload('value', () => start.map((s, i) => s + (by * gradient[i]) / (length || 1)))
+        return value()
+      }
+      const slope = (at(1e-3) - at(-1e-3)) / 2e-3
+      at(0)
+      const message = `${parameter.name}: ${slope} instead of ${length}`
+      expect(Math.abs(slope - length), message).toBeLessThan(1e-3 * length + 3e-3)
+    }
+  })
+})
