@@ -58,7 +58,7 @@ export type Moments = Record<'mean' | 'logVariance', tf.Tensor4D>
 /**
  * The autoencoder of latent diffusion (arXiv 2112.10752; `AutoencoderKL` of diffusers, whose parameter names these are). Inference only.
  * Images (B, H, W, 3) in [−1, 1], latents (B, H / 2ⁿ⁻¹, W / 2ⁿ⁻¹, L) for n resolutions. Images are taken one by one: at 512 x 512 each needs
- * about 1 GB and keeps all cores busy.
+ * about 1.5 GB and keeps all cores busy.
  */
 export class AutoencoderKl {
   readonly config: AutoencoderConfig
