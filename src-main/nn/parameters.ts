@@ -10,8 +10,8 @@ import { hasTensorFlow, ResourceVariable } from './raw.ts'
 /** Largest piece of a parameter that is one variable, in elements: bounds the gradient that exists at a time. */
 export const PIECE_ELEMENTS = 1 << 26
 
-/** Largest piece that crosses between JavaScript and TensorFlow at once, in elements (64 MB). */
-const TRANSFER_ELEMENTS = 1 << 24
+/** Largest piece that crosses between JavaScript and TensorFlow at once, in elements (16 MB): what V8 has not collected yet counts, too. */
+const TRANSFER_ELEMENTS = 1 << 22
 
 /** What an optimizer keeps beside each value. */
 export type Slot = 'value' | 'm' | 'v'
@@ -251,7 +251,7 @@ export class Parameter {
     return permuteAxes(kept, keptShape, inverse)
   }
 
-  /** Copies rows of a slot out of TensorFlow, at most 64 MB at a time, in order. */
+  /** Copies rows of a slot out of TensorFlow, at most 16 MB at a time, in order. */
   *download(slot: Slot): Generator<Float32Array> {
     if (this.layout) {
       yield this.toPublished(numbersOf(() => this.pieces[0].read(slot)))
@@ -268,7 +268,7 @@ export class Parameter {
         })
   }
 
-  /** Fills a slot from a function that gives the numbers of `count` rows from `start`, at most 64 MB at a time. */
+  /** Fills a slot from a function that gives the numbers of `count` rows from `start`, at most 16 MB at a time. */
   upload(slot: Slot, rowsOf: (start: number, count: number) => Float32Array): void {
     const { layout } = this
     if (layout) {
