@@ -8,9 +8,11 @@ import { canonicalName, describeValue, Inert, plainConstructors, refusedCall } f
 import type { Constructor } from './inert.ts'
 import type { ByteSource } from './source.ts'
 
-/** Most bytes and steps of one pickle; a checkpoint of a few thousand tensors takes some 100,000 steps. */
+/** Most bytes and steps of one pickle; a checkpoint takes about 100 steps for each tensor. */
 const maxBytes = 64 * 2 ** 20
-const maxSteps = 4_000_000
+const maxSteps = 10_000_000
+/** Steps that an object counts for. */
+const objectSteps = 8
 /** Longest whole number in bytes, and longest name of a module or class. */
 const maxInteger = 256
 const maxName = 1024
@@ -124,24 +126,24 @@ class Machine {
         return void stack.push(this.bytes(this.length8()))
       // Containers
       case 0x7d:
-        return void stack.push(new Map())
+        return this.pushObject(new Map())
       case 0x5d:
       case 0x29:
-        return void stack.push([])
+        return this.pushObject([])
       case 0x8f:
-        return void stack.push(new Set())
+        return this.pushObject(new Set())
       case 0x74:
       case 0x6c:
-        return void stack.push(this.popMark())
+        return this.pushObject(this.popMark())
       case 0x91:
-        return void stack.push(new Set(this.popMark()))
+        return this.pushObject(new Set(this.popMark()))
       case 0x85:
       case 0x86:
       case 0x87:
         return this.tuple(code - 0x84)
       case 0x64: {
         const items = this.popMark()
-        stack.push(new Map())
+        this.pushObject(new Map())
         return this.setItems(items)
       }
       case 0x73: {
@@ -168,12 +170,12 @@ class Machine {
         return this.recall(this.view(4).getUint32(0, true))
       // Objects
       case 0x63:
-        return void stack.push(new Inert(`${this.line()}.${this.line()}`, 'reference'))
+        return this.pushObject(new Inert(`${this.line()}.${this.line()}`, 'reference'))
       case 0x93: {
         const [name, module] = [this.pop(), this.pop()]
         if (typeof name !== 'string' || typeof module !== 'string' || name.length + module.length > maxName)
           throw this.fault('the names of a module and a class', 'other values')
-        return void stack.push(new Inert(`${module}.${name}`, 'reference'))
+        return this.pushObject(new Inert(`${module}.${name}`, 'reference'))
       }
       case 0x52: // REDUCE
         return this.call()
@@ -191,9 +193,15 @@ class Machine {
     }
   }
 
+  /** Containers and objects take much more memory than the byte that asks for one. */
+  private pushObject(value: unknown): void {
+    this.spend(objectSteps)
+    this.stack.push(value)
+  }
+
   private tuple(count: number): void {
     const items = Array.from({ length: count }, () => this.pop())
-    this.stack.push(items.reverse())
+    this.pushObject(items.reverse())
   }
 
   private setItems(items: unknown[]): void {
@@ -234,7 +242,7 @@ class Machine {
   private call(): void {
     const { name, args, make } = this.callee()
     if (!make) throw refusedCall(this.source.name, name, args)
-    this.stack.push(this.make(name, args, make))
+    this.pushObject(this.make(name, args, make))
   }
 
   private make(name: string, args: unknown[], make: Constructor): unknown {
@@ -255,7 +263,7 @@ class Machine {
   private newObject(): void {
     const { name, args, make, isReference } = this.callee()
     if (!isReference) throw refusedCall(this.source.name, name, args)
-    this.stack.push(make ? this.make(name, args, make) : new Inert(name, 'instance', args))
+    this.pushObject(make ? this.make(name, args, make) : new Inert(name, 'instance', args))
   }
 
   private build(): void {

@@ -19,7 +19,7 @@ export type TorchValue =
 
 /** Deepest nesting and most values, counted once for every path that leads to them: containers may be shared, even by themselves. */
 const maxDepth = 100
-const maxValues = 1_000_000
+const maxValues = 2_000_000
 
 /**
  * Replaces tensors by entries named by their paths; where one stands at several places, each place has an entry. Stand-ins keep what
@@ -43,15 +43,14 @@ export function nameTensors(where: string, object: unknown): { value: TorchValue
   }
 
   function visitContainer(value: Container, path: string): TorchValue {
-    const inner = (key: unknown) => join(path, key)
-    if (Array.isArray(value)) return value.map((item, i) => visit(item, inner(i)))
-    if (value instanceof Set) return new Set([...value].map((item, i) => visit(item, inner(i))))
+    // Numbers in long lists need no path.
+    const inner = (item: unknown, key: unknown) =>
+      visit(item, typeof item !== 'object' ? '' : path ? `${path}.${String(key)}` : String(key))
+    if (Array.isArray(value)) return value.map(inner)
+    if (value instanceof Set) return new Set([...value].map(inner))
     if (value instanceof Map)
-      return new Map(
-        [...value].map(([key, item], i) => [plainKey(key), visit(item, inner(isPlain(key) ? key : `key ${i}`))]),
-      )
-    const parts = moduleParts(value)
-    if (parts) for (const [key, item] of parts) visit(item, inner(key))
+      return new Map([...value].map(([key, item], i) => [plainKey(key), inner(item, isPlain(key) ? key : `key ${i}`)]))
+    for (const [key, item] of moduleParts(value) ?? []) inner(item, key)
     return value
   }
 
@@ -72,8 +71,6 @@ type Container = unknown[] | Map<unknown, unknown> | Set<unknown> | Inert
 
 const isContainer = (value: unknown): value is Container =>
   Array.isArray(value) || value instanceof Map || value instanceof Set || value instanceof Inert
-
-const join = (path: string, key: unknown): string => (path ? `${path}.${String(key)}` : String(key))
 
 const isPlain = (key: unknown): key is null | boolean | number | bigint | string =>
   key === null || ['boolean', 'number', 'bigint', 'string'].includes(typeof key)

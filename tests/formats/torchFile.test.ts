@@ -197,8 +197,8 @@ describe('attacks', () => {
     ['pairs that are none', '}(Nu', 'a dictionary and pairs'],
     ['items of a number', 'K\x01Na', 'a list'],
     ['deep nesting', ']'.repeat(2000) + 'a'.repeat(1999), 'levels'],
-    ['lists in lists in lists', laughs, 'at most 1000000 values'],
-    ['copies of copies', `](${'K\x01'.repeat(4000)}eq\0${'cbuiltins\nlist\nh\0\x85R0'.repeat(2000)}`, 'steps'],
+    ['lists in lists in lists', laughs, 'at most 2000000 values'],
+    ['copies of copies', `](${'K\x01'.repeat(4000)}eq\0${'cbuiltins\nlist\nh\0\x85R0'.repeat(4000)}`, 'steps'],
     ['an identity that is none', 'NQ', 'a storage with type'],
   ])('%s', (_, body, message) => {
     const error = messageOf(() => read(body))
