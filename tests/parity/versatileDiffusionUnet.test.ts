@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadBackend } from '../../src-main/engine/backend.ts'
-import type { ArrayEntry } from '../../src-main/formats/array.ts'
-import { openWeights } from '../../src-main/formats/weights.ts'
+import { openModelFolder } from '../../src-main/models/modelFolder.ts'
+import { loadImageUnet } from '../../src-main/models/pretrained.ts'
 import { unetConfig } from '../../src-main/models/unetConfig.ts'
 import { imageUnetArrays, VersatileDiffusionUnet } from '../../src-main/models/versatileDiffusionUnet.ts'
 import { Parameters } from '../../src-main/nn/parameters.ts'
@@ -15,35 +14,26 @@ beforeAll(() => loadBackend())
 
 const cases = fixtureCases('hf_models', (name) => name.startsWith('vd_image_unet'))
 
-/** The recorded model with its arrays, changed on the way if wanted. */
-function recorded(fixture: FixtureCase, change = (arrays: ArrayEntry[]) => arrays) {
-  const folder = join(fixture.folder, fixture.config.folder as string)
-  const json = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>
-  const weights = openWeights(
-    join(
-      folder,
-      readdirSync(folder).find((name) => name.startsWith('diffusion'))!,
-    ),
-  )
-  const parameters = new Parameters()
-  const model = new VersatileDiffusionUnet(parameters, unetConfig(json, 'config.json'))
-  parameters.load(imageUnetArrays(change(weights.arrays)), 'weights')
-  weights.close()
-  const latents = channelsLast(fixture.tensors.get('x')!) as tf.Tensor4D
-  const { shape, data } = fixture.tensors.get('context')!
-  const { text_tokens } = fixture.config as { text_tokens: number }
-  const whole = tf.tensor3d(data, shape as [number, number, number])
-  const context = tf.slice(whole, [0, text_tokens, 0], [-1, -1, -1]) // the image's tokens
-  return { model, parameters, latents, context }
+/** Latents and the image's tokens of the recorded context, whose first are the text's. */
+function inputs({ config, tensors }: FixtureCase) {
+  const latents = channelsLast(tensors.get('x')!) as tf.Tensor4D
+  const { shape, data } = tensors.get('context')!
+  const context = tf.tidy(() => {
+    const whole = tf.tensor3d(data, shape as [number, number, number])
+    return tf.slice(whole, [0, config.text_tokens as number, 0], [-1, -1, -1])
+  })
+  return { latents, context }
 }
 
+const folderOf = ({ folder, config }: FixtureCase) => join(folder, config.folder as string)
 const channelsLast = ({ shape, data }: { shape: number[]; data: Float32Array }) =>
   tf.tidy(() => tf.transpose(tf.tensor(data, shape), [0, 2, 3, 1]))
 const channelsFirst = (x: tf.Tensor) => tf.tidy(() => tf.transpose(x, [0, 3, 1, 2]).dataSync())
 
 describe('VersatileDiffusionUnet equals the original', () => {
   it.each(cases)('$name', (fixture) => {
-    const { model, parameters, latents, context } = recorded(fixture)
+    const { model, parameters } = loadImageUnet(folderOf(fixture))
+    const { latents, context } = inputs(fixture)
     const { tensors, tolerances } = fixture
     const { timesteps } = fixture.config as { timesteps: number[] }
     const prepared = model.prepareContext(context)
@@ -66,13 +56,19 @@ describe('VersatileDiffusionUnet equals the original', () => {
   })
 
   it.each(cases)('$name under the names of dual attention', (fixture) => {
-    const { model, parameters, latents, context } = recorded(fixture, (arrays) =>
-      arrays.flatMap((array) => {
-        const [before, after] = array.name.split(/(?<=\.attentions\.\d+)\./)
-        if (!after) return [array]
-        return [0, 1].map((i) => ({ ...array, name: `${before}.transformers.${i}.${after}` }))
-      }),
-    )
+    const folder = openModelFolder(folderOf(fixture))
+    const dual = folder.arrays.flatMap((array) => {
+      const [before, after] = array.name.split(/(?<=\.attentions\.\d+)\./)
+      if (!after) return [array]
+      return [0, 1].map((i) => ({ ...array, name: `${before}.transformers.${i}.${after}` }))
+    })
+    const { dual_keys } = fixture.config as { dual_keys: string[] }
+    expect(dual.map(({ name }) => name)).toEqual(expect.arrayContaining(dual_keys))
+    const parameters = new Parameters()
+    const model = new VersatileDiffusionUnet(parameters, unetConfig(folder.config, 'config.json'))
+    parameters.load(imageUnetArrays(dual), 'weights')
+    folder.close()
+    const { latents, context } = inputs(fixture)
     const [t] = (fixture.config as { timesteps: number[] }).timesteps
     const out = model.forward(latents, t, context)
     expectClose(channelsFirst(out), fixture.tensors.get(`out_t${t}`)!.data, fixture.tolerances, `out_t${t}`)
