@@ -271,12 +271,6 @@ export class Parameter {
   /** Fills a slot from a function that gives the numbers of `count` rows from `start`, at most 16 MB at a time. */
   upload(slot: Slot, rowsOf: (start: number, count: number) => Float32Array): void {
     const { layout } = this
-    if (layout) {
-      const keptShape = layout.map((axis) => this.shape[axis])
-      const kept = permuteAxes(rowsOf(0, this.shape[0]), this.shape, layout)
-      tf.tidy(() => this.pieces[0].assign(slot, tf.tensor(kept, keptShape, 'float32')))
-      return
-    }
     const rest = this.shape.slice(1)
     const step = Math.max(1, Math.floor(TRANSFER_ELEMENTS / elementCount(rest)))
     for (const [i, { start, stop }] of this.rows.entries())
@@ -284,9 +278,11 @@ export class Parameter {
         const parts: tf.Tensor[] = []
         for (let row = start; row < stop; row += step) {
           const count = Math.min(step, stop - row)
-          parts.push(tf.tensor(rowsOf(row, count), this.shape.length ? [count, ...rest] : [], 'float32'))
+          const [numbers, shape] = [rowsOf(row, count), this.shape.length ? [count, ...rest] : []]
+          const kept = layout ? permuteAxes(numbers, shape, layout) : numbers
+          parts.push(tf.tensor(kept, layout ? layout.map((axis) => shape[axis]) : shape, 'float32'))
         }
-        this.pieces[i].assign(slot, parts.length === 1 ? parts[0] : tf.concat(parts, 0))
+        this.pieces[i].assign(slot, parts.length === 1 ? parts[0] : tf.concat(parts, layout?.indexOf(0) ?? 0))
       })
   }
 
@@ -382,7 +378,8 @@ export class Parameters {
         fix: 'The file belongs to a model of another configuration.',
       })
     const given = new Map(arrays.map((array) => [array.name, array]))
-    for (const parameter of this) {
+    // The biggest first: what is left of reading them, small ones fill.
+    for (const parameter of [...this].sort((a, b) => b.size - a.size)) {
       parameter.scale = 1
       const array = given.get(parameter.name)
       if (!array) parameter.initialise()
