@@ -4,6 +4,7 @@ import { MindEyeError } from '../base/errors.ts'
 import type { RunOptions } from '../base/progress.ts'
 import { foldFiles } from '../training/foldFiles.ts'
 import { foldFolder } from '../training/foldTest.ts'
+import type { LowLevelConfig } from '../models/lowLevelNetwork.ts'
 import type { TrainingConfig } from '../training/fields.ts'
 import { parseTraining } from '../training/fields.ts'
 import type { CheckpointInspection, CheckpointVerdict } from '../training/published/report.ts'
@@ -33,7 +34,7 @@ export interface ImportedRun {
 }
 
 /** Kinds of checkpoints that can decode the voxels of a subject. */
-const DECODERS = ['high-level', 'brain-network']
+const DECODERS = ['high-level', 'brain-network', 'low-level']
 
 /** Of an import nothing is drawn; runs need one all the same. */
 const SEED = 42
@@ -89,7 +90,7 @@ function checkDecoder({ kind, title, config, path }: CheckpointInspection, voxel
     throw new MindEyeError({
       kind: 'input',
       where: basename(path),
-      expected: 'a MindEye decoder: voxel2clip, alone or with the diffusion prior',
+      expected: 'a MindEye decoder: the low-level network, or voxel2clip alone or with the diffusion prior',
       found: title,
       fix: '`mindeye checkpoint inspect FILE` says what is in it.',
     })
@@ -122,9 +123,20 @@ function checkWhole({ ok, path, missing, extra, misshaped, notFinite }: Checkpoi
 
 /** The options under which such a model would have been trained; what its file does not say is the paper's. */
 function trainingOf({ config, kind }: CheckpointInspection, zscore: TrainingConfig['zscore']): TrainingConfig {
-  const { voxels: _, ...sizes } = config
-  const prior = kind === 'high-level'
-  const parsed = parseTraining({ ...sizes, prior, targets: 'clip', items: 'stimulus', augment: true, zscore })
+  const common = { items: 'stimulus', zscore }
+  const parsed = parseTraining(
+    kind === 'low-level' ? { ...common, ...lowLevelChoices(config) } : { ...common, ...highLevelChoices(config, kind) },
+  )
   if (parsed.success) return parsed.output
   throw new Error(`sizes of a recognised checkpoint: ${parsed.issues[0].message}`)
+}
+
+function highLevelChoices({ voxels: _, ...sizes }: JsonObject, kind: string) {
+  return { ...sizes, prior: kind === 'high-level', targets: 'clip', augment: true }
+}
+
+function lowLevelChoices(config: JsonObject) {
+  const { hidden, blocks, map, channels, features } = config as unknown as LowLevelConfig
+  const head = features ? { contrast: true, features } : { contrast: false }
+  return { method: 'low-level', hidden, blocks, mapSide: map.side, upsamplerWidth: channels[0], ...head }
 }

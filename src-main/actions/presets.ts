@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import type { TrainingConfig } from '../training/fields.ts'
 import { trainingFields } from '../training/fields.ts'
 import { presetConfig, presets } from '../training/presets.ts'
 import { defineAction } from './action.ts'
@@ -48,7 +49,7 @@ export const presetsAction = defineAction({
         id,
         purpose,
         changes: options as Record<string, Value>,
-        needs: presetConfig(id).targets === 'clip' ? 'a pack with CLIP’s image tower (--pack)' : undefined,
+        needs: needsOf(presetConfig(id)),
       })),
     options: describeFields(trainingFields).map(({ name, description, type, choices, default: value }) => ({
       name,
@@ -83,6 +84,12 @@ export const presetsAction = defineAction({
     ].join('\n')
   },
 })
+
+/** The networks that a training with these options takes from a pack. */
+function needsOf({ method, targets }: TrainingConfig): string | undefined {
+  if (method === 'low-level') return 'a pack (--pack) with low_level_vae and, unless contrast=false, teacher'
+  return targets === 'clip' ? 'a pack (--pack) with image_encoder' : undefined
+}
 
 function unitOf(name: keyof typeof trainingFields): string {
   const { unit } = v.getMetadata(trainingFields[name].wrapped)

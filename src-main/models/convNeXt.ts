@@ -34,12 +34,15 @@ const NORMALIZATION = { mean: [0.485, 0.456, 0.406], std: [0.228, 0.224, 0.225] 
  */
 export class ConvNeXt extends FrozenNetwork {
   protected readonly ignored = ['projector.', 'classifier.'] // of whole images
+  readonly config: ConvNeXtConfig
   private readonly layers: readonly MapLayer[]
   private readonly norm: LayerNorm
   private readonly projector: readonly { compute(x: tf.Tensor): tf.Tensor }[]
 
-  constructor({ depths, dims, projector }: ConvNeXtConfig) {
+  constructor(config: ConvNeXtConfig) {
     super()
+    const { depths, dims, projector } = config
+    this.config = config
     this.layers = dims.flatMap((width, stage) => [
       ...this.downsampling(stage, dims),
       ...Array.from({ length: depths[stage] }, (_, i) => this.block(`backbone.stages.${stage}.${i}`, width)),
@@ -86,6 +89,12 @@ export class ConvNeXt extends FrozenNetwork {
       const [y] = byRows([flatten(mixed), flatten(x)], (rows, residual) => [tf.add(residual, mlp(rows))])
       return tf.reshape(y, x.shape)
     }
+  }
+
+  /** Number and width of the tokens of a picture of `side` x `side`. */
+  tokensOf(side: number): [places: number, width: number] {
+    const { dims, projector } = this.config
+    return [Math.floor(side / STEM / 2 ** (dims.length - 1)) ** 2, projector[projector.length - 1]]
   }
 
   /** Images (B, H, W, 3) in [0, 1] → (B, T, P), T = H/32 · W/32 places row by row, P the projector's width. */

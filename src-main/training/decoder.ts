@@ -3,11 +3,14 @@ import { writeFileAtomic } from '../base/files.ts'
 import type { NdArray } from '../formats/array.ts'
 import { encodeSafetensors } from '../formats/safetensors.ts'
 import type { BrainNetwork } from '../models/brainNetwork.ts'
+import { LowLevelNetwork } from '../models/lowLevelNetwork.ts'
+import { numbersOf } from '../nn/numbers.ts'
 import { Parameters } from '../nn/parameters.ts'
 import { loadModel } from '../nn/stateFile.ts'
 import type { TrainingConfig } from './fields.ts'
 import { readArrays } from './foldFiles.ts'
 import { createHighLevel } from './highLevel.ts'
+import { lowLevelSizes } from './lowLevelConfig.ts'
 import type { RidgeModel } from './ridge.ts'
 import { predictRidge } from './ridge.ts'
 
@@ -19,6 +22,7 @@ export interface Decoder {
 
 /** Rows that go through a network at once. */
 const BATCH = 64
+const LATENTS_AT_ONCE = 8
 
 /** The projector's output of voxel2clip (the backbone's, if it has none), which retrieval compares. */
 function networkDecoder(model: BrainNetwork, parameters: Parameters): Decoder {
@@ -34,6 +38,32 @@ function networkDecoder(model: BrainNetwork, parameters: Parameters): Decoder {
           const { projected, backbone } = model.forward(x)
           out.set((projected ?? backbone).dataSync<'float32'>(), at * tokens * token)
         })
+      return out
+    },
+    dispose: () => parameters.dispose(),
+  }
+}
+
+/** The latents (n, H·W·L), channels last, of the low-level network. */
+function lowLevelDecoder(model: LowLevelNetwork, parameters: Parameters): Decoder {
+  const { voxels: width } = model.config
+  return {
+    predict(voxels) {
+      const rows = voxels.length / width
+      const parts: Float32Array[] = []
+      for (let at = 0; at < rows; at += LATENTS_AT_ONCE)
+        parts.push(
+          numbersOf(() => {
+            const count = Math.min(LATENTS_AT_ONCE, rows - at)
+            return model.forward(tf.tensor2d(voxels.subarray(at * width, (at + count) * width), [count, width])).latent
+          }),
+        )
+      const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
+      let at = 0
+      for (const part of parts) {
+        out.set(part, at)
+        at += part.length
+      }
       return out
     },
     dispose: () => parameters.dispose(),
@@ -69,6 +99,11 @@ export function loadDecoder(path: string, config: TrainingConfig, voxels: number
     })
   }
   const parameters = new Parameters()
+  if (config.method === 'low-level') {
+    const model = new LowLevelNetwork(parameters, lowLevelSizes(config, voxels))
+    loadModel(path, parameters)
+    return lowLevelDecoder(model, parameters)
+  }
   const { brain } = createHighLevel(parameters, config, voxels)
   loadModel(path, parameters)
   return networkDecoder(brain, parameters)

@@ -1,13 +1,15 @@
 import { MindEyeError } from '../base/errors.ts'
 import { clipTokens } from '../models/clipVision.ts'
 import type { Pack } from '../models/pack.ts'
-import { clipVisionKind, openNetwork } from '../models/pretrained.ts'
+import { autoencoderKind, clipVisionKind, openNetwork } from '../models/pretrained.ts'
 import { numbersOf } from '../nn/numbers.ts'
 import type { StimulusImages } from '../subjects/subject.ts'
 import { ClipEncoder } from './clipEncoder.ts'
 import type { TrainingConfig } from './fields.ts'
 import type { ImageEncoder } from './imageEncoder.ts'
 import { toImageTensor } from './images.ts'
+import { LatentEncoder } from './latentEncoder.ts'
+import { LATENT_CHANNELS, latentSide, lowLevelSizes } from './lowLevelConfig.ts'
 import { StudyEncoder } from './studyEncoder.ts'
 import { pictureBatch } from './targets.ts'
 
@@ -23,22 +25,29 @@ export interface Networks {
 
 /** The networks of a pack that a training with these options uses; throws a state error that names what is missing. */
 export function networksOf(config: TrainingConfig, pack: Pack | undefined): Networks {
-  if (config.targets !== 'clip') return {}
-  if (pack) {
-    const clip = pack.pathOf('image_encoder')
-    checkTower(config, clip)
-    return { clip }
+  const isLowLevel = config.method === 'low-level'
+  if (!isLowLevel && config.targets !== 'clip') return {}
+  if (!pack)
+    throw new MindEyeError({
+      kind: 'state',
+      where: '--pack',
+      expected: isLowLevel
+        ? 'a pack with an autoencoder, whose latents are the targets'
+        : 'a pack with CLIP’s image tower, whose embeddings are the targets',
+      found: 'none',
+      fix: 'Register one with `mindeye pack add FOLDER` (docs/packs.md says what it holds) and give its id.',
+    })
+  if (isLowLevel) {
+    const lowLevelVae = pack.pathOf('low_level_vae')
+    checkAutoencoder(lowLevelVae)
+    return { lowLevelVae, ...(config.contrast && { teacher: pack.pathOf('teacher') }) }
   }
-  throw new MindEyeError({
-    kind: 'state',
-    where: '--pack',
-    expected: 'a pack with CLIP’s image tower, whose embeddings are the targets',
-    found: 'none',
-    fix: 'Register one with `mindeye pack add FOLDER` (docs/packs.md says what it holds) and give its id.',
-  })
+  const clip = pack.pathOf('image_encoder')
+  checkTower(config, clip)
+  return { clip }
 }
 
-const PICTURES_AT_ONCE = 64
+const PICTURES_AT_ONCE = 32
 
 /** The study's own encoder as saved in `file`, for pictures of the given kind; the run's pack has CLIP's. */
 export async function openEncoder(
@@ -47,16 +56,36 @@ export async function openEncoder(
   file: string,
   pictures: StimulusImages,
 ): Promise<ImageEncoder> {
-  if (config.targets === 'clip') return openClip(config, networks)
+  const pretrained = openPretrained(config, networks)
+  if (pretrained) return pretrained
   const { side, channels } = await toImageTensor({ ...pictures, count: 0 }, config.encoderPixels)
   const encoder = new StudyEncoder(side, channels, config.width)
   encoder.load(file)
   return encoder
 }
 
-export function openClip({ tokens }: TrainingConfig, { clip }: Networks): ClipEncoder {
-  if (!clip) throw new Error('a run with CLIP targets has its tower among its networks')
-  return new ClipEncoder(clip, tokens)
+/** The pretrained encoder that a run's targets come from; undefined where the study's own gives them. */
+export function openPretrained(
+  config: TrainingConfig,
+  { clip, lowLevelVae }: Networks,
+): ClipEncoder | LatentEncoder | undefined {
+  if (config.method === 'low-level' && lowLevelVae)
+    return new LatentEncoder(lowLevelVae, latentSide(lowLevelSizes(config, 1)))
+  if (config.targets === 'clip' && clip) return new ClipEncoder(clip, config.tokens)
+  return undefined
+}
+
+function checkAutoencoder(path: string): void {
+  const network = openNetwork(autoencoderKind, path)
+  network.close()
+  const { latentChannels } = network.config
+  if (latentChannels === LATENT_CHANNELS) return
+  throw new MindEyeError({
+    kind: 'input',
+    where: '--pack',
+    expected: `an autoencoder with ${LATENT_CHANNELS} channels of latents`,
+    found: `${latentChannels} in ${path}`,
+  })
 }
 
 /** Throws unless the tower gives the tokens that the options ask for: all that it has, or the class token. */
@@ -80,7 +109,7 @@ export async function encodePictures(
   pictures: StimulusImages,
   { encoderPixels }: TrainingConfig,
 ): Promise<Float32Array> {
-  if (encoder instanceof ClipEncoder) return numbersOf(() => encoder.embed(pictureBatch(pictures)))
+  if ('embed' in encoder) return numbersOf(() => encoder.embed(pictureBatch(pictures)))
   return encoder.encode(await toImageTensor(pictures, encoderPixels))
 }
 

@@ -12,8 +12,8 @@ const notNegative = v.pipe(v.number(), v.minValue(0))
 /** Everything that a run can be told. Symbols and equation numbers are the paper's (arXiv 2305.18274). */
 export const trainingFields = {
   method: field(
-    v.picklist(['mindeye', 'ridge']),
-    'decoder: the MindEye network, or ridge regression as the sanity check',
+    v.picklist(['mindeye', 'low-level', 'ridge']),
+    'decoder: the high-level network, the low-level one (to the latent of a blurry image), or ridge regression as the sanity check',
     '',
     'mindeye',
   ),
@@ -98,6 +98,22 @@ export const trainingFields = {
     'share',
     0.2,
   ),
+  mapSide: field(count(1), 'low level: side of the map before the upsampler, which doubles it twice', 'px', 16),
+  upsamplerWidth: field(
+    v.pipe(count(32), v.multipleOf(32)),
+    'low level: channels of the map and of the upsampler’s finest resolution; twice and four times as many before',
+    'channels',
+    64,
+  ),
+  contrast: field(
+    v.boolean(),
+    'low level: contrast tokens with those of the pack’s teacher, in a head that is only trained',
+    '',
+    true,
+  ),
+  features: field(count(1), 'low level: width of the teacher’s tokens', 'numbers', 512),
+  contrastWeight: field(notNegative, 'low level: weight of the contrastive term', '', 0.1),
+  contrastTemperature: field(positive, 'low level: temperature τ of the contrastive term', '', 0.075),
   checkpointSeconds: field(notNegative, 'time between checkpoints', 's', 30),
 } as const
 

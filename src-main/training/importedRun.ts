@@ -3,7 +3,7 @@ import type { Fold } from '../subjects/splits.ts'
 import { makeFolds } from '../subjects/splits.ts'
 import type { TrialTable } from '../subjects/subject.ts'
 import { openSubject } from '../subjects/subject.ts'
-import { openClip } from './encoder.ts'
+import { openPretrained } from './encoder.ts'
 import { fitScaling } from './examples.ts'
 import { foldFiles, saveScaling } from './foldFiles.ts'
 import { foldFolder, writeTest } from './foldTest.ts'
@@ -39,8 +39,8 @@ export async function completeImport({
     const fold = importedFold(subject.trials, split, seed)
     const scaling = fitScaling(subject, fold.train, config.zscore)
     saveScaling(foldFiles(folder).scaling, scaling)
-    if (!networks.clip) return { embedded: 0 }
-    const encoder = openClip(config, networks)
+    const encoder = openPretrained(config, networks)
+    if (!encoder) return { embedded: 0 }
     const pool = Int32Array.from(new Set(Array.from(fold.test, (row) => subject.trials.stimulus[row])))
     try {
       await writeTest({ subject, fold, pool, folder, config }, scaling, encoder)

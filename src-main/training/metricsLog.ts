@@ -4,19 +4,12 @@ import { writeFileAtomic } from '../base/files.ts'
 import type { EventWriter } from './tensorboard.ts'
 import { openEventWriter } from './tensorboard.ts'
 
-/** One line of metrics.jsonl. */
+/** One line of metrics.jsonl: the step with its loss, the terms of the loss by name, and the schedules' values. */
 export interface MetricsLine {
   fold: number
   epoch: number
   step: number
-  loss: number
-  nce: number
-  mse: number
-  /** Of a run with the diffusion prior. */
-  prior?: number
-  lr: number
-  beta1: number
-  temperature: number
+  [value: string]: number
 }
 
 /** metrics.jsonl with a line per step, and the same as TensorBoard events; in groups, so that a step doesn't wait for the disk. */
@@ -45,8 +38,7 @@ export class MetricsLog {
 
   flush(): void {
     if (this.pending.length) appendFileSync(this.path, this.pending.map((line) => `${JSON.stringify(line)}\n`).join(''))
-    for (const { step, loss, nce, mse, prior, lr, beta1, temperature } of this.pending)
-      this.events.scalars(step, { loss, nce, mse, ...(prior !== undefined && { prior }), lr, beta1, temperature })
+    for (const { step, fold: _, epoch: __, ...values } of this.pending) this.events.scalars(step, values)
     this.pending = []
   }
 

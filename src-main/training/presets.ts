@@ -38,6 +38,19 @@ export const presets: readonly Preset[] = [
     options: { targets: 'clip', items: 'stimulus', tokens: 1, width: 768, augment: true, prior: true },
   },
   {
+    id: 'paper-low-level',
+    purpose: 'the published low-level model: voxels to the latent of a blurry image, beside the high-level one',
+    options: {
+      method: 'low-level',
+      items: 'stimulus',
+      dropoutBlocks: 0.25,
+      batchSize: 8,
+      epochs: 120,
+      maxLr: 5e-4,
+      warmUp: 2 / 120,
+    },
+  },
+  {
     id: 'small-study',
     purpose: 'studies of about 100 trials without repeats to average',
     options: smallNetwork,

@@ -1,35 +1,29 @@
 import { existsSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { distinct } from '../base/distinct.ts'
-import { MindEyeError } from '../base/errors.ts'
 import { sweepTemporary } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
-import { Parameters } from '../nn/parameters.ts'
 import { Random } from '../nn/random.ts'
-import { loadTraining, saveModel, saveTraining } from '../nn/stateFile.ts'
+import { saveModel } from '../nn/stateFile.ts'
 import { makeFolds } from '../subjects/splits.ts'
 import { openSubject } from '../subjects/subject.ts'
 import { saveRidge } from './decoder.ts'
 import type { Networks } from './encoder.ts'
-import { encodeStimuli, openClip, openEncoder } from './encoder.ts'
+import { encodeStimuli, openEncoder, openPretrained } from './encoder.ts'
 import type { Items } from './examples.ts'
 import { averagedVoxels, checkItems, fitScaling, groupItems, scaledVoxels } from './examples.ts'
 import type { TrainingConfig } from './fields.ts'
-import { checkpoints, foldFiles, pruneCheckpoints, saveScaling } from './foldFiles.ts'
-import { foldFolder, writeTest } from './foldTest.ts'
+import { foldFiles, pruneCheckpoints, saveScaling } from './foldFiles.ts'
 import type { TestedFold } from './foldTest.ts'
-import { createHighLevel } from './highLevel.ts'
+import { foldFolder, writeTest } from './foldTest.ts'
 import type { ImageEncoder } from './imageEncoder.ts'
 import { toImageTensor } from './images.ts'
+import { LatentEncoder } from './latentEncoder.ts'
 import { decoderParameters } from './memory.ts'
-import { MetricsLog } from './metricsLog.ts'
+import { trainHighLevel, trainLowLevel } from './networks.ts'
 import { saveModelConfig } from './published/modelConfig.ts'
-import { TrainingPlan } from './plan.ts'
 import { fitRidge } from './ridge.ts'
 import { StudyEncoder } from './studyEncoder.ts'
-import { clipTargets, fixedTargets } from './targets.ts'
-import type { TrainingData } from './trainer.ts'
-import { Trainer } from './trainer.ts'
+import type { TrainedFold } from './trainNetwork.ts'
 
 export interface TrainingJob {
   /** `runs/RUN`, which exists. */
@@ -83,12 +77,8 @@ export async function runTraining(job: TrainingJob, options: RunOptions): Promis
   }
 }
 
-interface FoldContext extends TestedFold {
-  index: number
-  runFolder: string
+interface FoldContext extends TestedFold, TrainedFold {
   networks: Networks
-  random: Random
-  warnings: string[]
 }
 
 async function trainFold(context: FoldContext, options: RunOptions): Promise<void> {
@@ -99,8 +89,7 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<voi
   const scaling = fitScaling(subject, fold.train, config.zscore)
   saveScaling(files.scaling, scaling)
 
-  const clip = config.targets === 'clip' ? openClip(config, networks) : undefined
-  const encoder = clip ?? (await fitEncoder(context, distinct(items.stimulus), options))
+  const encoder = openPretrained(config, networks) ?? (await fitEncoder(context, distinct(items.stimulus), options))
   const readImages = (stimuli: Int32Array) => subject.readImages(stimuli)
   const { voxelCount } = subject.manifest
   const embeddings = () => encodeStimuli(encoder, readImages, items.stimulus, config)
@@ -111,13 +100,17 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<voi
     const model = fitRidge(inputs, { count: items.count, width, data: await embeddings() }, ridgeGroups(items, random))
     saveRidge(files.model, model)
   } else {
-    const voxels = scaledVoxels(subject, scaling, items.trial)
-    const ofItems = (chosen: Int32Array) => readImages(chosen.map((item) => items.stimulus[item]))
-    const targets = clip
-      ? clipTargets(clip, ofItems, config.augment ? random.split('augmentation') : undefined)
-      : fixedTargets(await embeddings(), encoder.tokens * encoder.width)
-    const data = { items: items.count, repeats: items.repeats, voxelCount, voxels, targets }
-    const trained = await trainNetwork(context, data, options)
+    const examples = {
+      items: items.count,
+      repeats: items.repeats,
+      voxelCount,
+      voxels: scaledVoxels(subject, scaling, items.trial),
+      readImages: (chosen: Int32Array) => readImages(chosen.map((item) => items.stimulus[item])),
+    }
+    const trained =
+      encoder instanceof LatentEncoder
+        ? await trainLowLevel(context, examples, encoder, networks, options)
+        : await trainHighLevel(context, examples, encoder, embeddings, options)
     saveModel(files.model, trained)
     saveModelConfig(folder, config, voxelCount)
     trained.dispose()
@@ -144,74 +137,6 @@ async function fitEncoder(
   }
   // Always as saved: folding the decay into the weights rounds them, and a resumed run has only the file.
   return openEncoder(config, networks, path, pictures)
-}
-
-async function trainNetwork(
-  { folder, runFolder, index, config, random, warnings }: FoldContext,
-  data: TrainingData,
-  { signal, progress }: RunOptions,
-): Promise<Parameters> {
-  const files = foldFiles(folder)
-  const parameters = new Parameters()
-  const model = createHighLevel(parameters, config, data.voxelCount)
-  const plan = new TrainingPlan(config, data.items, data.repeats, random.split('plan'))
-  const trainer = new Trainer(model, parameters, plan, config, random)
-  trainer.optimizer.steps = restore(folder, parameters, random, warnings)
-
-  const metrics = new MetricsLog(join(runFolder, 'metrics.jsonl'), { fold: index, step: trainer.optimizer.steps })
-  const save = () => {
-    metrics.flush()
-    saveTraining(files.checkpoint(trainer.optimizer.steps), parameters, { step: trainer.optimizer.steps })
-    pruneCheckpoints(folder)
-    lastSave = Date.now()
-  }
-  let lastSave = Date.now()
-  const started = { time: Date.now(), step: trainer.optimizer.steps }
-  try {
-    await trainer.run(data, ({ epoch, stepInEpoch, items, loss, nce, mse, prior, lr, beta1, temperature }) => {
-      const step = trainer.optimizer.steps - 1
-      metrics.add({
-        fold: index,
-        epoch,
-        step,
-        loss,
-        nce,
-        mse,
-        ...(prior !== undefined && { prior }),
-        lr,
-        beta1,
-        temperature,
-      })
-      const seconds = (Date.now() - started.time) / 1000
-      const examplesPerSecond = ((step + 1 - started.step) * items.length) / seconds
-      progress({
-        phase: 'train',
-        done: step + 1,
-        total: plan.totalSteps,
-        message: `epoch ${epoch + 1} of ${config.epochs}`,
-        values: { loss, nce, mse, ...(prior !== undefined && { prior }), lr, examplesPerSecond },
-      })
-      if (stepInEpoch === plan.stepsPerEpoch - 1) metrics.flush()
-      if (signal.aborted || Date.now() - lastSave >= config.checkpointSeconds * 1000) save()
-      signal.throwIfAborted()
-    })
-  } finally {
-    metrics.close()
-  }
-  return parameters
-}
-
-/** Fills the parameters from the newest readable checkpoint, else from the seed; returns the steps done. */
-function restore(folder: string, parameters: Parameters, random: Random, warnings: string[]): number {
-  for (const { path } of checkpoints(folder))
-    try {
-      return (loadTraining(path, parameters) as { step: number }).step
-    } catch (error) {
-      if (!(error instanceof MindEyeError)) throw error
-      warnings.push(`${error.message} The checkpoint before it is used.`)
-    }
-  parameters.initialise(random)
-  return 0
 }
 
 /** Each stimulus in one of a few groups, drawn by seed. */

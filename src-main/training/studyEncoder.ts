@@ -9,7 +9,7 @@ import type { Random } from '../nn/random.ts'
 import { oneCycle } from '../nn/schedule.ts'
 import { loadModel, saveModel } from '../nn/stateFile.ts'
 import type { TrainingConfig } from './fields.ts'
-import type { ImageEncoder } from './imageEncoder.ts'
+import type { SquareEncoder } from './imageEncoder.ts'
 import type { ImageTensor } from './images.ts'
 import { augment } from './images.ts'
 
@@ -17,7 +17,7 @@ const BATCH = 64
 const MAX_LR = 2e-3
 
 /** The latent means of an autoencoder fitted to the study's training images, divided by their common SD: one token. */
-export class StudyEncoder implements ImageEncoder {
+export class StudyEncoder implements SquareEncoder {
   readonly tokens = 1
   readonly width: number
   readonly side: number

@@ -3,6 +3,7 @@ import type { Random } from '../nn/random.ts'
 import type { StimulusImages } from '../subjects/subject.ts'
 import { augmentHighLevel, drawHighLevelAugmentation } from './augmentation.ts'
 import type { ClipEncoder } from './clipEncoder.ts'
+import type { PictureEncoder } from './imageEncoder.ts'
 
 /** What voxels are to be decoded to: the embedding of each example's image. */
 export interface Targets {
@@ -31,17 +32,25 @@ export function pictureBatch({ count, height, width, channels, data }: StimulusI
   })
 }
 
-/** CLIP embeddings of each step's own images, augmented anew at every step when a stream for it is given (MindEye §A.5). */
-export const clipTargets = (
+/** Embeddings of each step's own images by a pretrained network. */
+export const pictureTargets = (
+  encoder: PictureEncoder,
+  readImages: (items: Int32Array) => StimulusImages,
+): Targets => ({
+  width: encoder.tokens * encoder.width,
+  batch: (items) => tf.tidy(() => encoder.embed(pictureBatch(readImages(items)))),
+})
+
+/** CLIP embeddings of each step's own images, augmented anew at every step (MindEye §A.5). */
+export const augmentedTargets = (
   encoder: ClipEncoder,
   readImages: (items: Int32Array) => StimulusImages,
-  augmentation?: Random,
+  augmentation: Random,
 ): Targets => ({
   width: encoder.tokens * encoder.width,
   batch: (items, step) =>
     tf.tidy(() => {
       const pictures = pictureBatch(readImages(items))
-      if (!augmentation) return encoder.embed(pictures)
       const [batch, height, width] = pictures.shape
       const draws = drawHighLevelAugmentation(augmentation.split(step), [batch, height, width])
       return encoder.embed(augmentHighLevel(pictures, draws, encoder.side))

@@ -8,6 +8,8 @@ import { isTemporary } from '../../src-main/base/files.ts'
 import type { Channel } from '../../src-main/engine/channel.ts'
 import { openChannel } from '../../src-main/engine/channel.ts'
 import { Random } from '../../src-main/nn/random.ts'
+import { loadBackend } from '../../src-main/engine/backend.ts'
+import { saveTinyAutoencoder, saveTinyTeacher } from '../support/tinyNetworks.ts'
 import { importPaths } from '../../src-main/subjects/importer.ts'
 import { presetConfig } from '../../src-main/training/presets.ts'
 import type { TrainingJob } from '../../src-main/training/run.ts'
@@ -34,6 +36,14 @@ const kinds = {
       ...{ ...common, ...prior, epochs: '6', targets: 'clip', tokens: '5', width: '16', augment: 'true' },
     }),
     networks: { clip },
+    randomKills: 4,
+  },
+  'low level with contrast': {
+    config: presetConfig('paper-low-level', {
+      ...{ hidden: '24', blocks: '1', mapSide: '2', upsamplerWidth: '32', features: '12' },
+      ...{ items: 'trial', epochs: '2', batchSize: '8', checkpointSeconds: '0.1' },
+    }),
+    networks: { lowLevelVae: join(home, 'vae'), teacher: join(home, 'teacher.safetensors') },
     randomKills: 4,
   },
 } satisfies Record<string, Pick<TrainingJob, 'config' | 'networks'> & { randomKills: number }>
@@ -74,6 +84,9 @@ const isWritingCheckpoint = (job: TrainingJob) =>
 const references = new Map<Kind, ReturnType<typeof result> & { ms: number }>()
 
 beforeAll(async () => {
+  await loadBackend()
+  saveTinyAutoencoder(join(home, 'vae'))
+  saveTinyTeacher(join(home, 'teacher.safetensors'))
   const shown = (count: number) => Array.from({ length: count }, (_, i) => i % 12)
   const { path } = writeSmallStudy(home, {
     train: shown(40),
