@@ -9,6 +9,7 @@ import { openWeights } from '../../src-main/formats/weights.ts'
 import { Parameters } from '../../src-main/nn/parameters.ts'
 import { BrainNetwork } from '../../src-main/models/brainNetwork.ts'
 import { LowLevelNetwork, lowLevelConfig } from '../../src-main/models/lowLevelNetwork.ts'
+import { DiffusionPrior } from '../../src-main/training/diffusionPrior.ts'
 import { createHighLevel } from '../../src-main/training/highLevel.ts'
 import { convertCheckpoint, converted } from '../../src-main/training/published/convert.ts'
 import { countNotFinite, inspectCheckpoint, verifyCheckpoint } from '../../src-main/training/published/report.ts'
@@ -59,9 +60,16 @@ const { dropoutFirst: _f, dropoutBlocks: _b, ...highSizes } = high
 const low = { ...lowLevelConfig(9, true), hidden: 6, features: 8, channels: [32, 64], map: { side: 2, channels: 32 } }
 const { dropout: _l, ...lowSizes } = low
 
+const priorSizes = { tokens: 5, width: 8, priorDepth: 2, priorHeads: 3, priorHeadDim: 4 }
+
 const networks: [string, Shapes, object][] = [
   ['high-level', declared((all) => createHighLevel(all, high, 9)), highSizes],
   ['brain-network', declared((all) => new BrainNetwork(all, brain)), brainSizes],
+  [
+    'prior',
+    declared((all) => new DiffusionPrior(all, { tokens: 5, width: 8, depth: 2, heads: 3, headDim: 4 })),
+    priorSizes,
+  ],
   ['low-level', declared((all) => new LowLevelNetwork(all, low)), lowSizes],
 ]
 
@@ -147,7 +155,7 @@ describe('networks are known by their names, their sizes by shapes', () => {
     const newer: Record<string, string> = { query: 'to_q', key: 'to_k', value: 'to_v', proj_attn: 'to_out.0' }
     const rename = (name: string) =>
       name.replace(/(?<=attentions\.0\.)(query|key|value|proj_attn)/, (part) => newer[part])
-    const shapes = renamedAll(networks[2][1], rename)
+    const shapes = renamedAll(networks[3][1], rename)
     expect(Object.keys(shapes).filter((name) => name.includes('to_q')).length).toBeGreaterThan(0)
     expect(await verifyCheckpoint(write(shapes), options)).toMatchObject({ kind: 'low-level', ok: true })
   })
@@ -169,6 +177,33 @@ const openable = (path: string): boolean => {
 }
 
 describe('verify', () => {
+  const ofFile = (path: string): Shapes => {
+    const { arrays, close } = openWeights(fixture(`hf_models/${path}`))
+    close()
+    return Object.fromEntries(arrays.map(({ name, shape }) => [name, shape]))
+  }
+  const publicNetworks: [string, Shapes][] = [
+    ['clip-vision', ofFile('clip_vision_p14/model/model.safetensors')],
+    ['autoencoder', ofFile('vae_c8_16_16/vae/diffusion_pytorch_model.bin')],
+    ['image-unet', ofFile('vd_image_unet_c16_32/image_unet/diffusion_pytorch_model.safetensors')],
+  ]
+  const every = [...networks.map(([kind, shapes]): [string, Shapes] => [kind, shapes]), ...publicNetworks]
+  it.each(every)('%s: any parameter that is missing is named, and nothing else', async (_name, shapes) => {
+    const mayMiss = /^noise_scheduler\.|rotary_emb\.freqs$|position_ids$/
+    for (const name of Object.keys(shapes).filter((key) => !mayMiss.test(key))) {
+      const { [name]: shape, ...rest } = shapes
+      const verdict = await verifyCheckpoint(write(rest), options)
+      // Without what a network is known by, it is another one, or none.
+      if (verdict.known && verdict.missing.length + verdict.extra.length < 3)
+        expect(verdict).toMatchObject({
+          ...{ ok: false, misshaped: [], extra: [] },
+          // Nothing else tells the side of the low-level network's map, or the number of CLIP's patches.
+          missing: [/^lin1\.weight$|position_embedding/.test(name) ? { name } : { name, shape }],
+        })
+      else expect(verdict.ok, name).toBe(false)
+    }
+  })
+
   it('lists missing, extra and misshaped parameters and counts what is not finite', async () => {
     const path = write(networks[1][1], (tensors) => {
       delete tensors['mlp.1.1.bias']

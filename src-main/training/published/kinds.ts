@@ -8,7 +8,7 @@ import { brainNetworkConfig, createHighLevel } from '../highLevel.ts'
 import type { HighLevelConfig } from '../highLevel.ts'
 import type { Kind } from './kind.ts'
 import { autoencoder, clipVision, imageUnet } from './publicKinds.ts'
-import { Shapes } from './shapes.ts'
+import { groupsOf, Shapes } from './shapes.ts'
 
 /** Dropout has no weights; a run that goes on from a checkpoint starts with the official shares. */
 const officialDropout = { dropoutFirst: 0.5, dropoutBlocks: 0.15 }
@@ -46,20 +46,33 @@ function brainSizes(shapes: Shapes, prefix: string) {
 }
 
 function priorSizes(shapes: Shapes) {
-  const layer = 'net.causal_transformer.layers.0'
+  const transformer = 'net.causal_transformer'
   const embeddings = ['learned_query', 'null_brain_embeds', 'null_image_embed'].map((name) => `net.${name}`)
-  const width = shapes.axis(
-    [...embeddings.map((name) => [name, 1] as const), ['net.causal_transformer.norm.g', 0]],
-    768,
+  const priorDepth = shapes.count(/^net\.causal_transformer\.layers\.(\d+)\./)
+  const attentions = Array.from({ length: priorDepth }, (_, i) => `${transformer}.layers.${i}.0`)
+  const width = shapes.axis([...embeddings.map((name) => [name, 1] as const), [`${transformer}.norm.g`, 0]], 768)
+  const keysAndValues = shapes.axis(
+    attentions.map((name) => [`${name}.to_kv.weight`, 0] as const),
+    2 * 64,
   )
-  const priorHeadDim = shapes.axis([[`${layer}.0.null_kv`, 1]], 64)
-  return {
-    tokens: shapes.axis(embeddings.map((name) => [name, 0] as const), 257), // prettier-ignore
+  const priorHeadDim = shapes.axis(
+    attentions.map((name) => [`${name}.null_kv`, 1] as const),
+    Math.max(1, Math.floor(keysAndValues / 2)),
+  )
+  const inner = shapes.axis(
+    attentions.map((name) => [`${name}.to_q.weight`, 0] as const),
     width,
-    priorDepth: shapes.count(/^net\.causal_transformer\.layers\.(\d+)\./),
+  )
+  return {
+    tokens: shapes.axis(
+      embeddings.map((name) => [name, 0] as const),
+      257,
+    ),
+    width,
+    priorDepth,
     priorHeads: shapes.axis(
-      [['net.causal_transformer.rel_pos_bias.relative_attention_bias.weight', 1]],
-      Math.max(1, Math.floor(shapes.axis([[`${layer}.0.to_q.weight`, 0]], width) / priorHeadDim)),
+      [[`${transformer}.rel_pos_bias.relative_attention_bias.weight`, 1]],
+      Math.max(1, Math.floor(inner / priorHeadDim)),
     ),
     priorHeadDim,
   }
@@ -116,17 +129,18 @@ const lowLevel: Kind = {
     const { voxels, hidden, blocks } = brainSizes(shapes, '')
     const channels = shapes.axis([['norm.weight', 0], ['upsampler.conv_in.weight', 1]], 64) // prettier-ignore
     const outputs = shapes.axis([['lin1.weight', 0]], 16 * 16 * channels)
-    const stages = shapes.count(/^upsampler\.up_blocks\.(\d+)\./)
+    const stages = shapes.count(/^upsampler\.up_blocks\.(\d+)\./, 3)
+    const upsampler = Array.from({ length: stages }, (_, i) =>
+      shapes.channels(`upsampler.up_blocks.${stages - 1 - i}.resnets.0`, 64 * 2 ** i),
+    )
     const config = {
       voxels,
       hidden,
       blocks,
       map: { side: Math.floor(Math.sqrt(outputs / channels)), channels },
-      channels: Array.from({ length: stages }, (_, i) =>
-        shapes.axis([[`upsampler.up_blocks.${stages - 1 - i}.resnets.0.conv1.weight`, 0]], 64 * 2 ** i),
-      ),
-      layers: shapes.count(/^upsampler\.up_blocks\.0\.resnets\.(\d+)\./) - 1,
-      groups: 32,
+      channels: upsampler,
+      layers: shapes.count(/^upsampler\.up_blocks\.0\.resnets\.(\d+)\./, 2) - 1,
+      groups: groupsOf(upsampler),
       latent: shapes.axis([['upsampler.conv_out.weight', 0]], 4),
       features: shapes.axis([['maps_projector.0.weight', 0], ['maps_projector.3.weight', 0]], 0), // prettier-ignore
     }

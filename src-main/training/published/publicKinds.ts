@@ -8,7 +8,7 @@ import { autoencoderKind, clipVisionKind, imageUnetKind } from '../../models/pre
 import type { NetworkKind } from '../../models/pretrained.ts'
 import type { JsonObject } from '../../workspace/records.ts'
 import type { Kind } from './kind.ts'
-import { Shapes } from './shapes.ts'
+import { groupsOf, Shapes } from './shapes.ts'
 
 interface PublicKind<C, M> extends Pick<Kind, 'id' | 'title'> {
   /** Names that such a file has, all of one list. */
@@ -30,10 +30,6 @@ const publicKind = <C, M>({ id, title, marks, network, arraysOf, configOf }: Pub
   },
 })
 
-/** The most groups, at most 32, into which all these channels divide. */
-const groupsOf = (channels: readonly number[]): number =>
-  [32, 16, 8, 4, 2].find((groups) => channels.every((width) => width % groups === 0)) ?? 1
-
 const tower = 'vision_model'
 const patches = `${tower}.embeddings.patch_embedding.weight`
 
@@ -54,7 +50,7 @@ export const clipVision = publicKind({
       architectures: ['CLIPVisionModelWithProjection'],
       hidden_size: width,
       intermediate_size: shapes.axis([[`${tower}.encoder.layers.0.mlp.fc1.weight`, 0]], 4 * width),
-      num_hidden_layers: shapes.count(/^vision_model\.encoder\.layers\.(\d+)\./),
+      num_hidden_layers: shapes.count(/^vision_model\.encoder\.layers\.(\d+)\./, 24),
       // In every CLIP of OpenAI's, heads are 64 wide.
       num_attention_heads: Math.max(1, Math.floor(width / 64)),
       num_channels: shapes.axis([[patches, 1]], 3),
@@ -71,8 +67,8 @@ export const autoencoder = publicKind({
   marks: [['encoder.conv_in.weight', 'decoder.conv_in.weight', 'quant_conv.weight']],
   network: autoencoderKind,
   configOf(shapes) {
-    const channels = Array.from({ length: shapes.count(/^encoder\.down_blocks\.(\d+)\./) }, (_, i) =>
-      shapes.axis([[`encoder.down_blocks.${i}.resnets.0.conv1.weight`, 0]], 128 * Math.min(4, 2 ** i)),
+    const channels = Array.from({ length: shapes.count(/^encoder\.down_blocks\.(\d+)\./, 4) }, (_, i) =>
+      shapes.channels(`encoder.down_blocks.${i}.resnets.0`, 128 * Math.min(4, 2 ** i)),
     )
     return {
       _class_name: 'AutoencoderKL',
@@ -80,7 +76,7 @@ export const autoencoder = publicKind({
       out_channels: shapes.axis([['decoder.conv_out.weight', 0]], 3),
       latent_channels: shapes.axis([['post_quant_conv.weight', 0], ['decoder.conv_in.weight', 1]], 4), // prettier-ignore
       block_out_channels: channels,
-      layers_per_block: shapes.count(/^encoder\.down_blocks\.0\.resnets\.(\d+)\./),
+      layers_per_block: shapes.count(/^encoder\.down_blocks\.0\.resnets\.(\d+)\./, 2),
       norm_num_groups: groupsOf(channels),
     }
   },
@@ -92,10 +88,10 @@ export const imageUnet = publicKind({
   marks: [['conv_in.weight', 'time_embedding.linear_1.weight', 'mid_block.resnets.0.conv1.weight']],
   network: imageUnetKind,
   configOf(shapes) {
-    const channels = Array.from({ length: shapes.count(/^down_blocks\.(\d+)\./) }, (_, i) =>
-      shapes.axis([[`down_blocks.${i}.resnets.0.conv1.weight`, 0]], 320 * Math.min(4, 2 ** i)),
+    const channels = Array.from({ length: shapes.count(/^down_blocks\.(\d+)\./, 4) }, (_, i) =>
+      shapes.channels(`down_blocks.${i}.resnets.0`, 320 * Math.min(4, 2 ** i)),
     )
-    const attends = channels.map((_, i) => shapes.has(`down_blocks.${i}.attentions.0.norm.weight`))
+    const attends = channels.map((_, i) => shapes.count(new RegExp(`^down_blocks\\.${i}\\.attentions\\.(\\d+)\\.`)) > 0)
     const inMiddle = 'mid_block.attentions.0'
     return {
       _class_name: 'UNet2DConditionModel',
@@ -104,8 +100,11 @@ export const imageUnet = publicKind({
       block_out_channels: channels,
       down_block_types: attends.map((has) => (has ? 'CrossAttnDownBlock2D' : 'DownBlock2D')),
       up_block_types: attends.map((has) => (has ? 'CrossAttnUpBlock2D' : 'UpBlock2D')).reverse(),
-      layers_per_block: shapes.count(/^down_blocks\.0\.resnets\.(\d+)\./),
-      cross_attention_dim: shapes.axis([[`${inMiddle}.transformer_blocks.0.attn2.to_k.weight`, 1]], 768),
+      layers_per_block: shapes.count(/^down_blocks\.0\.resnets\.(\d+)\./, 2),
+      cross_attention_dim: shapes.axis(
+        ['to_k', 'to_v'].map((part) => [`${inMiddle}.transformer_blocks.0.attn2.${part}.weight`, 1] as const),
+        768,
+      ),
       attention_head_dim: groupsOf([8, ...channels]),
       norm_num_groups: groupsOf(channels),
       use_linear_projection:

@@ -23,10 +23,23 @@ export class Shapes {
     return [...votes].find(([, count]) => count === most)?.[0] ?? otherwise
   }
 
+  /** The channels that a residual block of an autoencoder or UNet gives. */
+  channels(block: string, otherwise: number): number {
+    const parts = ['conv1.weight', 'conv1.bias', 'norm2.weight', 'conv2.weight', 'conv2.bias']
+    return this.axis(
+      parts.map((part) => [`${block}.${part}`, 0] as const),
+      otherwise,
+    )
+  }
+
   /** One more than the largest number at the place of the pattern's group; no more than there are arrays, so that a name cannot ask for a billion layers. */
-  count(pattern: RegExp): number {
+  count(pattern: RegExp, otherwise = 0): number {
     let count = 0
     for (const name of this.byName.keys()) count = Math.max(count, 1 + Number(pattern.exec(name)?.[1] ?? -1))
-    return Math.min(count, this.byName.size)
+    return Math.min(count, this.byName.size) || otherwise
   }
 }
+
+/** The most groups, at most 32, into which all these channels divide: no shape tells the groups of a norm. */
+export const groupsOf = (channels: readonly number[]): number =>
+  [32, 16, 8, 4, 2].find((groups) => channels.every((width) => width % groups === 0)) ?? 1
