@@ -60,7 +60,7 @@ export function clipVisionConfig(json: Record<string, unknown>, where: string): 
 export const clipTokens = ({ image, patch }: ClipVisionConfig): number => 1 + Math.floor(image / patch) ** 2
 
 /** Tokens whose MLP is computed at once on the way through a block; all else of a batch is small beside it. */
-const MLP_ROWS = 1024
+const MLP_ROWS = 4096
 
 /** z σ(1.702 z), OpenAI's approximation of GELU. */
 const quickGelu = (z: tf.Tensor) => tf.mul(z, tf.sigmoid(tf.mul(z, 1.702)))

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { Parameter, Parameters } from './parameters.ts'
 import type { Random } from './random.ts'
-import { computesOnGpu } from './raw.ts'
+import { computesOnGpu, product } from './raw.ts'
 import type { ActivationName } from './activations.ts'
 import { activations } from './activations.ts'
 import type { Activation } from './activations.ts'
@@ -12,7 +12,7 @@ const BIG_WEIGHT = 1 << 20
 
 /** x (R, K) · wᵀ, w (N, K) → (R, N). For few rows and a big w, (w xᵀ)ᵀ is four times faster: w is read along its rows. */
 function timesTransposed(x: tf.Tensor2D, w: tf.Tensor2D): tf.Tensor2D {
-  if (x.shape[0] > SHORT_BATCH || w.size < BIG_WEIGHT || computesOnGpu()) return tf.matMul(x, w, false, true)
+  if (x.shape[0] > SHORT_BATCH || w.size < BIG_WEIGHT || computesOnGpu()) return product(x, w, false, true)
   return tf.transpose(tf.matMul(w, x, false, true))
 }
 
@@ -79,14 +79,14 @@ export class Linear {
         const dyPart = rows.length === 1 ? dy : tf.slice(dy, [0, start], [-1, stop - start])
         if (inputGradient) {
           const part = tf.tidy(() => {
-            const w = this.weight.piece(i)
-            const product = tf.matMul(dyPart, scaleInput || scale === 1 ? w : tf.mul(w, scale))
-            return dx ? tf.add(dx, product) : product
+            const w = this.weight.piece(i) as tf.Tensor2D
+            const share = product(dyPart, scaleInput || scale === 1 ? w : tf.mul(w, scale))
+            return dx ? tf.add(dx, share) : share
           })
           dx?.dispose()
           dx = part
         }
-        this.weight.accumulate(tf.keep(tf.matMul(dyPart, x, true, false)), i)
+        this.weight.accumulate(tf.keep(product(dyPart, x, true)), i)
         if (rows.length > 1) dyPart.dispose()
       }
       this.bias?.accumulate(tf.keep(tf.reshape(columnSums(dy), [-1])))
@@ -139,9 +139,9 @@ export class LayerNorm {
     const [gain, bias] = [this.weight.value(), this.bias?.value()]
     const average = tf.fill([this.width, 1], 1 / this.width) as tf.Tensor2D
     const [value, mean, rstd] = byRows([flatten(x)], (rows) => {
-      const mean = tf.matMul(rows, average)
+      const mean = product(rows, average)
       const centred = tf.sub(rows, mean)
-      const rstd = tf.rsqrt(tf.add(tf.matMul(tf.square(centred) as tf.Tensor2D, average), this.eps))
+      const rstd = tf.rsqrt(tf.add(product(tf.square(centred) as tf.Tensor2D, average), this.eps))
       const scaled = tf.mul(tf.mul(centred, rstd), gain)
       return [this.activation.of(bias ? tf.add(scaled, bias) : scaled), mean, rstd]
     })
@@ -160,7 +160,7 @@ export class LayerNorm {
         const dz = this.activation.backward(da, bias ? tf.add(scaled, bias) : scaled) as tf.Tensor2D
         const dzNormal = tf.mul(dz, normal) as tf.Tensor2D
         // dn = dz·gain; dx = rstd (dn − mean(dn) − n mean(dn n)), the means as products with gain / D
-        const about = tf.add(tf.matMul(dz, averageGain), tf.mul(normal, tf.matMul(dzNormal, averageGain)))
+        const about = tf.add(product(dz, averageGain), tf.mul(normal, product(dzNormal, averageGain)))
         const dx = tf.mul(rowRstd, tf.sub(tf.mul(dz, gain), about))
         return bias ? [dx, columnSums(dzNormal), columnSums(dz)] : [dx, columnSums(dzNormal)]
       })

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { computesOnGpu } from './raw.ts'
+import { computesOnGpu, product } from './raw.ts'
 
 /*
  * Layers put only activations on TensorFlow.js' tape: each is one custom gradient over its input, whose backward pass
@@ -58,4 +58,4 @@ export function byRows(arrays: readonly tf.Tensor[], f: (...blocks: tf.Tensor2D[
 export const flatten = (x: tf.Tensor): tf.Tensor2D => tf.reshape(x, [-1, x.shape[x.shape.length - 1]])
 
 /** Sum over the rows of (R, N) → (1, N), as a product with ones: one pass at the speed of BLAS. */
-export const columnSums = (x: tf.Tensor2D): tf.Tensor2D => tf.matMul(tf.ones([1, x.shape[0]]), x)
+export const columnSums = (x: tf.Tensor2D): tf.Tensor2D => product(tf.ones([1, x.shape[0]]), x)
