@@ -1,38 +1,93 @@
 import { readFileSync } from 'node:fs'
 import { freemem } from 'node:os'
 import { MindEyeError } from '../base/errors.ts'
-import { Parameters, PIECE_ELEMENTS } from '../nn/parameters.ts'
+import { elementCount } from '../formats/array.ts'
+import { Parameters } from '../nn/parameters.ts'
 import type { TrainingConfig } from './fields.ts'
 import { createHighLevel } from './highLevel.ts'
 
-/** Numbers of a high-level decoder as PyTorch counts them: without buffers, which the prior's schedule is. */
-export function networkParameters(config: TrainingConfig, voxels: number): number {
-  const parameters = new Parameters() // declaring takes no memory
-  createHighLevel(parameters, config, voxels)
-  return [...parameters].reduce((sum, { name, size }) => sum + (name.startsWith('noise_scheduler.') ? 0 : size), 0)
+/** What a training holds at its peak, in bytes by what it is for. Fitted to measured peaks; see docs/memory.md. */
+export interface TrainingMemory {
+  /** The process with TensorFlow loaded, its code and the garbage that V8 and the allocator have not given back. */
+  engine: number
+  /** Values and both moments of Adam. */
+  parameters: number
+  /** The one gradient that exists at a time, and a copy on its way to or from a file. */
+  gradient: number
+  /** What the forward pass of a batch keeps for the backward pass, and what that needs on its way. */
+  activations: number
+  /** Voxels and targets of all examples. */
+  data: number
+  /** The pretrained network that makes the targets. */
+  encoder: number
 }
 
-/** Numbers of one fold's decoder: the network's, or a weight per voxel and target with intercepts. */
-export const decoderParameters = (config: TrainingConfig, voxels: number): number =>
-  config.method === 'ridge' ? (voxels + 1) * config.tokens * config.width : networkParameters(config, voxels)
+const [NUMBER, MB] = [4, 2 ** 20]
+const ENGINE_BYTES = 480 * MB
 
-/** Memory of the process with TensorFlow loaded and nothing in it, measured on Linux. */
-const ENGINE_BYTES = 450e6
+/** Of the memory of parameters, what lies unused between them. */
+const FRAGMENTATION = 1.12
+
+/** CLIP ViT-L/14: 304 million numbers, and the activations of the pictures that go through it at once. */
+const CLIP_BYTES = 304e6 * NUMBER + 400 * MB
+
+/** The parameters of a fold's network: they take no memory until they get values. */
+function declare(config: TrainingConfig, voxels: number): Parameters {
+  const parameters = new Parameters()
+  createHighLevel(parameters, config, voxels)
+  return parameters
+}
 
 /**
- * Bytes that a training takes at its peak: values and both moments, the one gradient that exists at a time, the activations
- * of a batch (about 12 arrays per norm of the projector, where nearly all of them are), and the voxels of all examples
- * (twice while they are scaled).
+ * Numbers of one fold's decoder: of its network, as PyTorch counts them without the tables of the prior's schedule, or a weight per
+ * voxel and target with intercepts.
  */
-export function trainingBytes(config: TrainingConfig, voxels: number, trainTrials: number): number {
-  const { hidden, blocks, tokens, width, projectorHidden, batchSize } = config
-  const data = 2 * trainTrials * voxels
-  if (config.method === 'ridge') return ENGINE_BYTES + 4 * data + 8 * (data + 4 * trainTrials ** 2)
-  const largest = Math.max(voxels * hidden, hidden ** 2, hidden * tokens * width, projectorHidden ** 2)
-  const activations = batchSize * (tokens * (3 * width + 2 * 12 * projectorHidden) + 12 * hidden * (blocks + 1))
-  const numbers = 3 * networkParameters(config, voxels) + Math.min(largest, PIECE_ELEMENTS) + activations + data
-  return ENGINE_BYTES + 4 * numbers
+export function decoderParameters(config: TrainingConfig, voxels: number): number {
+  if (config.method === 'ridge') return (voxels + 1) * config.tokens * config.width
+  const counted = [...declare(config, voxels)].filter(({ name }) => !name.startsWith('noise_scheduler.'))
+  return counted.reduce((sum, { size }) => sum + size, 0)
 }
+
+/**
+ * Arrays of a batch that exist at the peak, counted on the layers: rows of tokens of voxel2clip's projector (9 of its hidden width, 10
+ * of the embedding's), rows of its body, and of the prior all of a layer's arrays with the feed-forward block's 8 times as wide ones.
+ */
+function activationNumbers(config: TrainingConfig): number {
+  const { hidden, blocks, tokens, width, projectorHidden, batchSize, prior, priorDepth } = config
+  const projector = batchSize * tokens * (9 * projectorHidden + 10 * width)
+  const body = batchSize * 12 * hidden * (blocks + 1)
+  const sequence = batchSize * (2 * tokens + 1) * width // brain tokens, time and image tokens
+  return projector + body + (prior ? sequence * (50 + 18 * priorDepth) : 0)
+}
+
+/** What a training takes at its peak on the given data; within 15 % of what is measured on Linux without a graphics card. */
+export function trainingMemory(config: TrainingConfig, voxels: number, trials: number): TrainingMemory {
+  const numbers = config.tokens * config.width
+  const encoder = config.targets === 'clip' ? CLIP_BYTES : 0
+  const data = NUMBER * trials * voxels
+  if (config.method === 'ridge') {
+    // Inputs in float64, once per group of the cross-validation; the matrix of trials with trials, its eigenvectors and copies.
+    const solving = 8 * (6 * trials * voxels + voxels * numbers + 4 * trials ** 2)
+    return { engine: ENGINE_BYTES, parameters: 0, gradient: 0, activations: 0, data: 2 * data + solving, encoder }
+  }
+  const all = [...declare(config, voxels)]
+  const kept = all.reduce((sum, { size, trained }) => sum + size * (trained ? 3 : 1), 0)
+  const pieces = all.flatMap(({ shape, rows }) =>
+    rows.map(({ start, stop }) => (stop - start) * elementCount(shape.slice(1))),
+  )
+  return {
+    engine: ENGINE_BYTES,
+    parameters: NUMBER * kept * FRAGMENTATION,
+    gradient: NUMBER * 2 * pieces.reduce((most, piece) => Math.max(most, piece), 0),
+    activations: NUMBER * activationNumbers(config),
+    data: data + (config.targets === 'clip' ? 0 : NUMBER * trials * numbers),
+    encoder,
+  }
+}
+
+/** Bytes that a training takes at its peak. */
+export const trainingBytes = (config: TrainingConfig, voxels: number, trials: number): number =>
+  Object.values(trainingMemory(config, voxels, trials)).reduce((sum: number, bytes: number) => sum + bytes, 0)
 
 /** Bytes that could be had now without swapping. */
 function availableBytes(): number {

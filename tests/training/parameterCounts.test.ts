@@ -3,6 +3,7 @@ import { BrainNetwork } from '../../src-main/models/brainNetwork.ts'
 import { LowLevelNetwork, lowLevelConfig } from '../../src-main/models/lowLevelNetwork.ts'
 import { PriorNetwork } from '../../src-main/models/priorNetwork.ts'
 import { Parameters } from '../../src-main/nn/parameters.ts'
+import { decoderParameters } from '../../src-main/training/memory.ts'
 import { parseTraining, type TrainingConfig } from '../../src-main/training/fields.ts'
 import { brainNetworkConfig } from '../../src-main/training/highLevel.ts'
 import { presets } from '../../src-main/training/presets.ts'
@@ -22,4 +23,10 @@ it.each<[string, number, (parameters: Parameters) => unknown]>([
   const parameters = new Parameters()
   declare(parameters)
   expect(parameters.count).toBe(count)
+})
+
+it('a run counts the parameters of its decoder, which a checkpoint of PyTorch has beside the tables of its schedule', () => {
+  expect(decoderParameters(paper, SUBJ01_VOXELS)).toBe(947_579_904 + 56_055_184)
+  expect(decoderParameters({ ...paper, prior: false }, SUBJ01_VOXELS)).toBe(947_579_904)
+  expect(decoderParameters({ ...paper, method: 'ridge' }, 100)).toBe(101 * 257 * 768)
 })

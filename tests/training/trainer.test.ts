@@ -4,7 +4,6 @@ import { loadBackend } from '../../src-main/engine/backend.ts'
 import { Parameters } from '../../src-main/nn/parameters.ts'
 import { Random } from '../../src-main/nn/random.ts'
 import { createHighLevel } from '../../src-main/training/highLevel.ts'
-import { networkParameters } from '../../src-main/training/memory.ts'
 import { TrainingPlan } from '../../src-main/training/plan.ts'
 import { presetConfig } from '../../src-main/training/presets.ts'
 import { fixedTargets } from '../../src-main/training/targets.ts'
@@ -65,14 +64,6 @@ describe('Trainer', () => {
     expect(() => trainer.step(data)).toThrow('step 0: expected a finite loss')
     expect([...parameters.get('lin1.bias').download('value')][0]).toEqual(before)
     parameters.dispose()
-  })
-
-  it('the count of parameters that the memory estimate uses is the model’s', () => {
-    const { parameters } = setUp()
-    expect(networkParameters(config, voxelCount)).toBe(parameters.count)
-    parameters.dispose()
-    const paper = { ...config, hidden: 4096, blocks: 4, tokens: 257, width: 768, projectorHidden: 2048 }
-    expect(networkParameters(paper, 15_724)).toBe(947_579_904)
   })
 })
 
