@@ -197,7 +197,7 @@ describe('verify', () => {
       if (verdict.known && verdict.missing.length + verdict.extra.length < 3)
         expect(verdict).toMatchObject({
           ...{ ok: false, misshaped: [], extra: [] },
-          // Nothing else tells the side of the low-level network's map, or the number of CLIP's patches.
+          // Nothing else tells the side of the low-level network's map, or CLIP's patches and outputs.
           missing: [/^lin1\.weight$|position_embedding/.test(name) ? { name } : { name, shape }],
         })
       else expect(verdict.ok, name).toBe(false)

@@ -49,7 +49,14 @@ export const clipVision = publicKind({
     return {
       architectures: ['CLIPVisionModelWithProjection'],
       hidden_size: width,
-      intermediate_size: shapes.axis([[`${tower}.encoder.layers.0.mlp.fc1.weight`, 0]], 4 * width),
+      intermediate_size: shapes.axis(
+        [
+          [`${tower}.encoder.layers.0.mlp.fc1.weight`, 0],
+          [`${tower}.encoder.layers.0.mlp.fc1.bias`, 0],
+          [`${tower}.encoder.layers.0.mlp.fc2.weight`, 1],
+        ],
+        4 * width,
+      ),
       num_hidden_layers: shapes.count(/^vision_model\.encoder\.layers\.(\d+)\./, 24),
       // In every CLIP of OpenAI's, heads are 64 wide.
       num_attention_heads: Math.max(1, Math.floor(width / 64)),
