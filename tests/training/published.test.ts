@@ -198,7 +198,7 @@ describe('verify', () => {
         expect(verdict).toMatchObject({
           ...{ ok: false, misshaped: [], extra: [] },
           // Nothing else tells the side of the low-level network's map, or CLIP's patches and outputs.
-          missing: [/^lin1\.weight$|position_embedding/.test(name) ? { name } : { name, shape }],
+          missing: [/^lin1\.weight$|position_embedding|visual_projection/.test(name) ? { name } : { name, shape }],
         })
       else expect(verdict.ok, name).toBe(false)
     }
