@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core'
+import { computesOnGpu } from './raw.ts'
 
-/** Scores (query · key) that exist at a time: 64 MB of them. */
-const SCORES = 1 << 24
+/** Scores (query · key) that exist at a time: 16 MB of them where a cache may hold them, 256 MB on a graphics card. */
+const scoresAtATime = () => (computesOnGpu() ? 1 << 26 : 1 << 22)
 /** Queries that make a matrix product worth its while. */
 const ROWS = 256
 
@@ -121,7 +122,7 @@ export function attend(
   v: tf.Tensor,
   heads = 1,
   scale = 1 / Math.sqrt(q.shape[q.shape.length - 1] / heads),
-  scores = SCORES,
+  scores = scoresAtATime(),
 ): tf.Tensor3D {
   const factors = { scale, scores }
   const split = (xs: readonly tf.Tensor[]) => xs.map((x) => splitHeads(x, heads))
