@@ -100,6 +100,12 @@ export function tensorConstructors(where: string): ReadonlyMap<string, Construct
     ['torch._utils._rebuild_tensor_v3', typedTensor],
     ['torch._utils._rebuild_parameter', first],
     ['torch._utils._rebuild_parameter_with_state', first],
+    // TorchScript's lists of one type.
+    ...['intlist', 'doublelist', 'boollist', 'tensorlist'].map((type): [string, Constructor] => [
+      `torch.jit._pickle.build_${type}`,
+      first,
+    ]),
+    ['torch.jit._pickle.restore_type_tag', first],
     [
       'torch.Size',
       ([sizes], refuse) => {
@@ -110,11 +116,14 @@ export function tensorConstructors(where: string): ReadonlyMap<string, Construct
     ['torch.device', (args) => args.join(':')],
   ])
   // A tensor with attributes of its own, or of a class of its own: the tensor.
-  constructors.set('torch._tensor._rebuild_from_type_v2', ([callee, , args], refuse) => {
+  const fromType: Constructor = ([callee, , args], refuse) => {
     const make = callee instanceof Inert && callee.is === 'reference' ? constructors.get(callee.className) : undefined
-    if (!make || !Array.isArray(args)) throw refuse('a call that builds a tensor')
+    // Its own name is not among them: arguments that hold themselves would never end.
+    if (!make || make === fromType || !Array.isArray(args)) throw refuse('a call that builds a tensor')
     return make(args as unknown[], refuse)
-  })
+  }
+  for (const name of ['_tensor._rebuild_from_type_v2', '_tensor._rebuild_from_type', 'tensor._rebuild_from_type'])
+    constructors.set(`torch.${name}`, fromType)
   return constructors
 }
 

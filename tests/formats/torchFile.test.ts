@@ -183,6 +183,11 @@ describe('attacks', () => {
       'ctorch._utils\n_rebuild_tensor_v2\n(KKKt R'.replaceAll('K', 'K\x01').replace(' ', ''),
       'a storage',
     ],
+    [
+      'a call that calls itself',
+      'ctorch._tensor\n_rebuild_from_type_v2\nq\0]q\x01(h\0Nh\x01eh\0Nh\x01\x87R',
+      'a call that builds a tensor',
+    ],
     ['too few arguments', 'ctorch._utils\n_rebuild_tensor_v2\n)R', 'a storage'],
     ['an empty stack', '0', 'a value to drop'],
     ['nothing at the end', '', 'a value on the stack'],

@@ -110,6 +110,10 @@ describe('networks are known by their names, their sizes by shapes', () => {
       width: 768,
       projectorHidden: 2048,
     }
+    const network = { ...published, dropoutFirst: 0.5, dropoutBlocks: 0.15 }
+    const prior = { prior: true, priorDepth: 6, priorHeads: 12, priorHeadDim: 64 }
+    const buffers = 13 * 100
+    expect(countOf((all) => createHighLevel(all, { ...network, ...prior }, 15724)) - buffers).toBe(1_003_635_088)
     expect(countOf((all) => new BrainNetwork(all, published))).toBe(947_579_904)
     expect(countOf((all) => new LowLevelNetwork(all, lowLevelConfig(15724, true)))).toBe(206_065_604)
   })
