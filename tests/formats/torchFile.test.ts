@@ -185,7 +185,7 @@ describe('attacks', () => {
     ],
     [
       'a call that calls itself',
-      'ctorch._tensor\n_rebuild_from_type_v2\nq\0]q\x01(h\0Nh\x01eh\0Nh\x01\x87R',
+      'ctorch._tensor\n_rebuild_from_type_v2\nq\0]q\x01(h\0Nh\x01e0h\0Nh\x01\x87R',
       'a call that builds a tensor',
     ],
     ['too few arguments', 'ctorch._utils\n_rebuild_tensor_v2\n)R', 'a storage'],
