@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs'
 import { freemem } from 'node:os'
 import { MindEyeError } from '../base/errors.ts'
 import { elementCount } from '../formats/array.ts'
+import { LowLevelNetwork } from '../models/lowLevelNetwork.ts'
 import { Parameters } from '../nn/parameters.ts'
 import type { TrainingConfig } from './fields.ts'
 import { createHighLevel } from './highLevel.ts'
+import { lowLevelSizes } from './lowLevelConfig.ts'
 
 /** What a training holds at its peak, in bytes by what it is for. Fitted to measured peaks; see docs/memory.md. */
 export interface TrainingMemory {
@@ -28,13 +30,17 @@ const ENGINE_BYTES = 480 * MB
 /** Of the memory of parameters, what lies unused between them. */
 const FRAGMENTATION = 1.12
 
-/** CLIP ViT-L/14: 304 million numbers, and the activations of the pictures that go through it at once. */
-const CLIP_BYTES = 304e6 * NUMBER + 400 * MB
+/**
+ * CLIP's image tower by the width of its embedding: ViT-L/14, 768 wide, has 304 million numbers, and the activations of the pictures
+ * that go through it at once take a third more; other towers grow and shrink with the square of the width.
+ */
+const clipBytes = (width: number): number => 1.33 * NUMBER * 304e6 * (width / 768) ** 2
 
 /** The parameters of a fold's network: they take no memory until they get values. */
 function declare(config: TrainingConfig, voxels: number): Parameters {
   const parameters = new Parameters()
-  createHighLevel(parameters, config, voxels)
+  if (config.method === 'low-level') new LowLevelNetwork(parameters, lowLevelSizes(config, voxels))
+  else createHighLevel(parameters, config, voxels)
   return parameters
 }
 
@@ -53,6 +59,7 @@ export function decoderParameters(config: TrainingConfig, voxels: number): numbe
  * of the embedding's), rows of its body, and of the prior all of a layer's arrays with the feed-forward block's 8 times as wide ones.
  */
 function activationNumbers(config: TrainingConfig): number {
+  if (config.method === 'low-level') return lowLevelNumbers(config)
   const { hidden, blocks, tokens, width, projectorHidden, batchSize, prior, priorDepth } = config
   const projector = batchSize * tokens * (9 * projectorHidden + 10 * width)
   const body = batchSize * 12 * hidden * (blocks + 1)
@@ -60,10 +67,28 @@ function activationNumbers(config: TrainingConfig): number {
   return projector + body + (prior ? sequence * (50 + 18 * priorDepth) : 0)
 }
 
+/**
+ * The low-level network's: 26 maps of the finest resolution per picture, and with the contrast 28 arrays of similarities between all
+ * places of a batch; fitted to measured peaks.
+ */
+function lowLevelNumbers({ batchSize, mapSide, upsamplerWidth, contrast }: TrainingConfig): number {
+  const maps = 26 * batchSize * (4 * mapSide) ** 2 * upsamplerWidth
+  return maps + (contrast ? 28 * (batchSize * mapSide ** 2) ** 2 : 0)
+}
+
+/** The networks that make the targets. */
+function encoderBytes({ method, targets, width, mapSide, contrast, batchSize }: TrainingConfig): number {
+  if (method !== 'low-level') return targets === 'clip' ? clipBytes(width) : 0
+  // Stable Diffusion's autoencoder, one picture at a time; ConvNeXt-XL, a batch at a time.
+  const pixels = (32 * mapSide) ** 2
+  const autoencoder = NUMBER * (84e6 + 8 * pixels * 128)
+  return autoencoder + (contrast ? NUMBER * (350e6 + (batchSize * 12 * pixels * 256) / 16) : 0)
+}
+
 /** What a training takes at its peak on the given data; within 15 % of what is measured on Linux without a graphics card. */
 export function trainingMemory(config: TrainingConfig, voxels: number, trials: number): TrainingMemory {
   const numbers = config.tokens * config.width
-  const encoder = config.targets === 'clip' ? CLIP_BYTES : 0
+  const encoder = encoderBytes(config)
   const data = NUMBER * trials * voxels
   if (config.method === 'ridge') {
     // Inputs in float64, once per group of the cross-validation; the matrix of trials with trials, its eigenvectors and copies.
@@ -80,14 +105,14 @@ export function trainingMemory(config: TrainingConfig, voxels: number, trials: n
     parameters: NUMBER * kept * FRAGMENTATION,
     gradient: NUMBER * 2 * pieces.reduce((most, piece) => Math.max(most, piece), 0),
     activations: NUMBER * activationNumbers(config),
-    data: data + (config.targets === 'clip' ? 0 : NUMBER * trials * numbers),
+    data: data + (encoder ? 0 : NUMBER * trials * numbers),
     encoder,
   }
 }
 
 /** Bytes that a training takes at its peak. */
 export const trainingBytes = (config: TrainingConfig, voxels: number, trials: number): number =>
-  Object.values(trainingMemory(config, voxels, trials)).reduce((sum: number, bytes: number) => sum + bytes, 0)
+  Object.values<number>({ ...trainingMemory(config, voxels, trials) }).reduce((sum, bytes) => sum + bytes, 0)
 
 /** Bytes that could be had now without swapping. */
 function availableBytes(): number {

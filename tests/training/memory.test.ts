@@ -1,15 +1,21 @@
+import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { EngineMethods } from '../../src-main/actions/methods.ts'
 import { engineMemory, openChannel } from '../../src-main/engine/channel.ts'
 import { importPaths } from '../../src-main/subjects/importer.ts'
+import type { TrainingOptions } from '../../src-main/training/fields.ts'
 import { checkMemory, trainingBytes, trainingMemory } from '../../src-main/training/memory.ts'
 import { presetConfig } from '../../src-main/training/presets.ts'
 import { figures, quietly, writeSmallStudy } from '../subjects/support.ts'
+import { completed } from './smallTraining.ts'
 
 const [VOXELS, TRIALS, TEST_TRIALS] = [2000, 120, 8]
+const small = { hidden: 128, blocks: 1, projectorHidden: 128, tokens: 65, width: 256 }
+const lowLevel: TrainingOptions = { method: 'low-level', hidden: 512, blocks: 1, batchSize: 8 }
 const home = mkdtempSync(join(tmpdir(), 'mindeye-memory-'))
 const subjectFolder = join(home, 'subject')
 
@@ -48,6 +54,25 @@ describe.runIf(process.platform === 'linux')('the estimated memory of a training
     } finally {
       await engine.close()
     }
+  })
+
+  it.each<[string, TrainingOptions, number]>([
+    ['many tokens', { hidden: 256, tokens: 100, width: 64 }, 4000],
+    ['the diffusion prior', { ...small, prior: true, priorDepth: 3, priorHeads: 4 }, 400],
+    ['low level', { ...lowLevel, contrast: false }, 500],
+    ['low level with contrast', { ...lowLevel, batchSize: 16 }, 500],
+  ])('of %s lies within 15 percent of the measured peak', async (_, options, voxels) => {
+    const child = resolve('tests/training/fewSteps.ts')
+    const env = { ...process.env, ...engineMemory }
+    const { stdout } = await promisify(execFile)(process.execPath, [child, JSON.stringify(options), String(voxels)], {
+      env,
+    })
+    const config = completed(options)
+    // Targets and tokens are random here, so there is no pretrained network.
+    const { encoder } = trainingMemory(config, voxels, config.batchSize)
+    const ratio = (trainingBytes(config, voxels, config.batchSize) - encoder) / (1024 * Number(stdout))
+    expect(ratio).toBeGreaterThan(0.85)
+    expect(ratio).toBeLessThan(1.15)
   })
 })
 

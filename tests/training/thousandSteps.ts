@@ -4,13 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import { loadBackend } from '../../src-main/engine/backend.ts'
-import { Parameters } from '../../src-main/nn/parameters.ts'
-import { Random } from '../../src-main/nn/random.ts'
-import { createHighLevel } from '../../src-main/training/highLevel.ts'
-import { TrainingPlan } from '../../src-main/training/plan.ts'
-import { presetConfig } from '../../src-main/training/presets.ts'
-import { fixedTargets } from '../../src-main/training/targets.ts'
-import { Trainer } from '../../src-main/training/trainer.ts'
+import { completed, highLevelStep } from './smallTraining.ts'
 
 /** What a process holds after so many steps. */
 export interface Held {
@@ -20,22 +14,14 @@ export interface Held {
   resident: number
 }
 
+// Both phases of the loss begin within the first 200 steps.
+const sizes = { hidden: 32, projectorHidden: 32, width: 8, blocks: 1, batchSize: 16, epochs: 1000, mixShare: 0.1 }
+const prior = { prior: true, priorDepth: 1, priorHeads: 2, priorHeadDim: 4, tokens: 2, batchSize: 4 }
+
 /** Makes a small network; returns its training step. */
 const networks: Record<string, () => () => void> = {
-  voxel2clip() {
-    const [items, voxelCount] = [16, 40]
-    const random = new Random(1)
-    const normal = (count: number) => Float32Array.from({ length: count }, () => random.normal())
-    const sizes = { hidden: '32', projectorHidden: '32', width: '8', blocks: '1', batchSize: '16', epochs: '1000' }
-    const config = presetConfig('small-study', sizes)
-    const parameters = new Parameters()
-    const model = createHighLevel(parameters, config, voxelCount)
-    parameters.initialise(random)
-    const trainer = new Trainer(model, parameters, new TrainingPlan(config, items, 1, random), config, random)
-    const targets = fixedTargets(normal(items * config.width), config.width)
-    const data = { items, repeats: 1, voxelCount, voxels: normal(items * voxelCount), targets }
-    return () => trainer.step(data)
-  },
+  voxel2clip: () => highLevelStep(completed(sizes), 40),
+  'voxel2clip with its prior': () => highLevelStep(completed({ ...sizes, ...prior }), 40),
 }
 
 const [name] = process.argv.slice(2)
