@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import * as v from 'valibot'
+import { formatError } from '../base/errors.ts'
 import { attend } from '../nn/attention.ts'
 import { activations } from '../nn/activations.ts'
 import { LayerNorm, Linear } from '../nn/layers.ts'
@@ -42,6 +43,14 @@ const published = v.object({
 export function clipVisionConfig(json: Record<string, unknown>, where: string): ClipVisionConfig {
   const { vision_config: inner, projection_dim } = json
   const config = parseConfig(published, inner ? { projection_dim, ...inner } : json, where)
+  const { hidden_size, num_attention_heads } = config
+  if (hidden_size % num_attention_heads)
+    throw formatError(
+      where,
+      'num_attention_heads',
+      `a divisor of hidden_size, ${hidden_size}`,
+      `${num_attention_heads}`,
+    )
   return {
     width: config.hidden_size,
     mlpWidth: config.intermediate_size,

@@ -39,6 +39,8 @@ export function openAiClipVision(
     return shape
   }
   const [width, channels, patch] = shapeOf('visual.conv1.weight', 4)
+  if (width % HEAD_WIDTH)
+    throw formatError(where, 'visual.conv1.weight', `a multiple of ${HEAD_WIDTH} channels`, `${width}`)
   const [tokens] = shapeOf('visual.positional_embedding', 2)
   const [mlpWidth] = shapeOf('visual.transformer.resblocks.0.mlp.c_fc.weight', 2)
   const [, projection] = shapeOf('visual.proj', 2)

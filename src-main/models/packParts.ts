@@ -134,8 +134,12 @@ export const packParts = {
     ...network(
       clipVisionKind,
       (config) => ({ tokens: clipTokens(config), width: config.projection }),
-      // Residual stream, queries, keys, values and what is made of them; scores of attention; the MLP's blocks of rows.
-      (config) => 4 * (BATCH * clipTokens(config) * config.width * 10 + 2 * 2 ** 24 + 3 * 1024 * config.mlpWidth),
+      // Residual stream, queries, keys, values and what is made of them; scores of attention; the MLP's hidden layer.
+      (config) =>
+        4 *
+        (BATCH * clipTokens(config) * config.width * 10 +
+          2 * 2 ** 24 +
+          3 * BATCH * clipTokens(config) * config.mlpWidth),
     ),
   },
   image_unet: {

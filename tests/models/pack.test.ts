@@ -67,7 +67,7 @@ describe('a pack of published size', () => {
         parameters ? [[part, [parameters, Number((memory / 1e9).toFixed(1)), faults.length]]] : [],
       ),
     )
-    // Memory as measured within 15 %: 1.59 GB and 4.46 GB (docs/packs.md).
+    // Memory as measured within 15 %: 1.68 GB and 4.46 GB (docs/packs.md).
     expect(told).toEqual({
       image_encoder: [303_966_208, 1.5, 0],
       image_unet: [859_520_964, 4.5, 0],

@@ -166,6 +166,8 @@ describe('a model’s folder', () => {
       expected: 'one of quick_gelu, gelu',
       found: '"relu"',
     })
+    const threeHeads = refusal(() => loadClipVision(folderWith(safetensors, { ...config, num_attention_heads: 3 })))
+    expect(threeHeads.parts).toMatchObject({ field: 'num_attention_heads', expected: 'a divisor of hidden_size, 128' })
     expect(refusal(() => loadClipVision(folderWith(safetensors, { ...config, patch_size: 0 }))).parts.field).toBe(
       'patch_size',
     )
