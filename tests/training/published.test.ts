@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { ArrayEntry, NdArray } from '../../src-main/formats/array.ts'
 import { elementCount } from '../../src-main/formats/array.ts'
+import { Inert } from '../../src-main/formats/inert.ts'
+import type { TorchValue } from '../../src-main/formats/torchTree.ts'
 import { encodeSafetensors } from '../../src-main/formats/safetensors.ts'
 import { openWeights } from '../../src-main/formats/weights.ts'
 import { Parameters } from '../../src-main/nn/parameters.ts'
@@ -11,6 +13,7 @@ import { BrainNetwork } from '../../src-main/models/brainNetwork.ts'
 import { LowLevelNetwork, lowLevelConfig } from '../../src-main/models/lowLevelNetwork.ts'
 import { DiffusionPrior } from '../../src-main/training/diffusionPrior.ts'
 import { createHighLevel } from '../../src-main/training/highLevel.ts'
+import { inertObjects } from '../../src-main/training/published/checkpoint.ts'
 import { convertCheckpoint, converted } from '../../src-main/training/published/convert.ts'
 import { countNotFinite, inspectCheckpoint, verifyCheckpoint } from '../../src-main/training/published/report.ts'
 import { failure } from '../support/failure.ts'
@@ -162,6 +165,16 @@ describe('networks are known by their names, their sizes by shapes', () => {
     const shapes = renamedAll(networks[3][1], rename)
     expect(Object.keys(shapes).filter((name) => name.includes('to_q')).length).toBeGreaterThan(0)
     expect(await verifyCheckpoint(write(shapes), options)).toMatchObject({ kind: 'low-level', ok: true })
+  })
+
+  it('a list that holds itself many times is looked into once', () => {
+    const list: TorchValue[] = []
+    for (let i = 0; i < 100_000; i++) list.push(list)
+    const tree = new Map<TorchValue, TorchValue>([
+      ['lists', [...list]],
+      ['object', new Inert('some.Class', 'instance')],
+    ])
+    expect(inertObjects(tree)).toEqual([{ path: 'object', className: 'some.Class' }])
   })
 
   it('other files are told apart', async () => {

@@ -99,17 +99,17 @@ function configBeside(path: string): ConfigBeside | undefined {
 /** Objects of a PyTorch file that were not made, with the places where they stand, at most `limit`. */
 export function inertObjects(value: TorchValue | undefined, limit = 100): { path: string; className: string }[] {
   const found: { path: string; className: string }[] = []
-  const open = new Set<unknown>()
+  // Containers may be shared, even by themselves: each is looked into once.
+  const seen = new Set<unknown>()
   const visit = (item: TorchValue | undefined, path: string): void => {
-    if (found.length >= limit || open.has(item)) return
+    if (found.length >= limit || seen.has(item)) return
     if (item instanceof Inert) found.push({ path, className: item.className })
     if (!(item instanceof Map || item instanceof Set || Array.isArray(item))) return
-    open.add(item)
+    seen.add(item)
     const inner = (key: unknown) => (path ? `${path}.${String(key)}` : String(key))
     if (item instanceof Map)
       for (const [key, child] of item) visit(child, inner(key instanceof Inert ? key.className : key))
     else [...item].forEach((child, i) => visit(child, inner(i)))
-    open.delete(item)
   }
   visit(value, '')
   return found
