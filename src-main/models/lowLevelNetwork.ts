@@ -103,6 +103,11 @@ export class LowLevelNetwork {
     return this.mapsProjector.length ? { latent, features: this.project(map) } : { latent }
   }
 
+  /** The latent alone, off the tape and without dropout: (B, V) → (B, H, W, 4). */
+  predict(x: tf.Tensor2D): tf.Tensor4D {
+    return tf.tidy(() => through(this.map(x), this.upsampler) as tf.Tensor4D)
+  }
+
   /** The normalised map that the upsampler and the head read: (B, V) → (B, side, side, channels). */
   private map(x: tf.Tensor2D, training?: { anchor: tf.Scalar; random?: Random }): tf.Tensor4D {
     const { side, channels } = this.config.map

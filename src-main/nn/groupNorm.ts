@@ -12,13 +12,15 @@ export interface GroupNormOptions {
   activation?: ActivationName
 }
 
-/** Mean over the positions of (B, N, C) → (B, 1, C), as a product with ones: one pass at the speed of BLAS. */
-const meanOverPositions = (x: tf.Tensor3D): tf.Tensor3D => {
-  const [batch, positions] = x.shape
-  return tf.matMul(tf.fill([batch, 1, positions], 1 / positions) as tf.Tensor3D, x)
-}
+/** What averages over the positions of (B, N, C) as a product, at the speed of BLAS: (B, 1, N). */
+const averaging = ({ shape: [batch, positions] }: tf.Tensor3D) =>
+  tf.fill([batch, 1, positions], 1 / positions) as tf.Tensor3D
 
 const positionsFirst = (x: tf.Tensor): tf.Tensor3D => tf.reshape(x, [x.shape[0], -1, x.shape[x.shape.length - 1]])
+
+/** The average of (B, 1, C) over each group's channels, given to each of them: (B, 1, C). */
+const overGroup = (x: tf.Tensor3D, member: tf.Tensor3D): tf.Tensor3D =>
+  tf.matMul(tf.matMul(x, member), member, false, true)
 
 /**
  * torch.nn.GroupNorm (biased variance over a group's channels and all positions) followed by an activation, channels last:
@@ -74,8 +76,9 @@ export class GroupNorm {
   /** The value, and what the backward pass needs: x, and (B, 1, C) each: its scale and shift, its mean and 1 / SD. */
   run(x: tf.Tensor): { value: tf.Tensor; saved: tf.Tensor[] } {
     const flat = positionsFirst(x)
-    const mean = this.overGroup(meanOverPositions(flat))
-    const variance = tf.tidy(() => this.overGroup(meanOverPositions(tf.squaredDifference(flat, mean))))
+    const [average, member] = [averaging(flat), this.member()]
+    const mean = overGroup(tf.matMul(average, flat), member)
+    const variance = tf.tidy(() => overGroup(tf.matMul(average, tf.squaredDifference(flat, mean)), member))
     const rstd = tf.rsqrt(tf.add(variance, this.eps))
     const scale = tf.mul(this.weight.value(), rstd)
     const shift = tf.sub(this.bias.value(), tf.mul(mean, scale))
@@ -83,11 +86,9 @@ export class GroupNorm {
     return { value: this.activated(this.normalised(saved), x.shape), saved }
   }
 
-  /** The average of (B, 1, C) over each group's channels, given to each of them: (B, 1, C). */
-  private overGroup(x: tf.Tensor3D): tf.Tensor3D {
-    const { channels, groups } = this
-    const member = tf.tensor3d(this.membership, [1, channels, groups])
-    return tf.matMul(tf.matMul(x, member), member, false, true)
+  /** (1, C, G), see `overGroup`. */
+  private member(): tf.Tensor3D {
+    return tf.tensor3d(this.membership, [1, this.channels, this.groups])
   }
 
   /** What the activation is applied to, (B, N, C), from what `run` saved. */
@@ -112,13 +113,14 @@ export class GroupNorm {
       const flat = positionsFirst(x)
       const positions = flat.shape[1]
       // Averages over positions of dz and of dz·n, n = (x − mean)·rstd, each (B, 1, C).
-      const average = meanOverPositions(dz)
-      const product = tf.tidy(() => meanOverPositions(tf.mul(dz, flat)))
-      const averageNormal = tf.mul(rstd, tf.sub(product, tf.mul(mean, average))) as tf.Tensor3D
+      const [averages, member] = [averaging(flat), this.member()]
+      const average = tf.matMul(averages, dz)
+      const product = tf.tidy(() => tf.matMul(averages, tf.mul(dz, flat)))
+      const averageNormal: tf.Tensor3D = tf.mul(rstd, tf.sub(product, tf.mul(mean, average)))
       // dx = rstd (gain·dz − ⟨gain·dz⟩ − n ⟨gain·dz·n⟩), ⟨ ⟩ the average over a group, and scale = gain·rstd: a line in dz and x.
       const gain = this.weight.value()
-      const slope = tf.mul(tf.square(rstd), this.overGroup(tf.mul(gain, averageNormal)))
-      const offset = tf.sub(tf.mul(rstd, this.overGroup(tf.mul(gain, average))), tf.mul(mean, slope))
+      const slope = tf.mul(tf.square(rstd), overGroup(tf.mul(gain, averageNormal), member))
+      const offset = tf.sub(tf.mul(rstd, overGroup(tf.mul(gain, average), member)), tf.mul(mean, slope))
       gain.dispose()
       const dx = tf.tidy(() => tf.sub(tf.mul(dz, scale), tf.add(tf.mul(flat, slope), offset)))
       tf.dispose([x, dz])
