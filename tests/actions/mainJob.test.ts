@@ -270,6 +270,7 @@ test('runs, subjects and presets list what there is', async () => {
   expect(presets.presets.map(({ id, needs }) => [id, needs !== undefined])).toEqual([
     ['paper-subj01', true],
     ['paper-1x768', true],
+    ['paper-low-level', true],
     ['small-study', false],
     ['demo', false],
     ['ridge', false],

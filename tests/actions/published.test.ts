@@ -9,7 +9,9 @@ import type { Trained } from '../../src-main/actions/train.ts'
 import { encodeNpy } from '../../src-main/formats/npy.ts'
 import { openSafetensors } from '../../src-main/formats/safetensors.ts'
 import { openFile } from '../../src-main/formats/source.ts'
+import { loadBackend } from '../../src-main/engine/backend.ts'
 import { fixtureCases } from '../support/fixtures.ts'
+import { saveTinyAutoencoder, saveTinyTeacher } from '../support/tinyNetworks.ts'
 import { figures, noise, writeSmallStudy } from '../subjects/support.ts'
 import { ask, refusal } from './realCli.ts'
 
@@ -33,6 +35,7 @@ async function importStudy(id: string, voxels: number): Promise<void> {
 
 let trained: Trained
 beforeAll(async () => {
+  await loadBackend()
   await importStudy('s', V)
   const pack = join(base, 'tiny')
   fs.cpSync(join(clip.folder, clip.config.folder as string), join(pack, 'image_encoder'), { recursive: true })
@@ -92,6 +95,43 @@ describe('a run on CLIP targets with the prior', () => {
     fs.writeFileSync(config, `${before.toString()} `)
     expect(await refusal(...train, '--pack', 'tiny')).toMatchObject({ where: 'pack tiny' })
     fs.writeFileSync(config, before)
+  })
+})
+
+describe('a low-level run', () => {
+  const small = { hidden: 24, blocks: 1, mapSide: 2, upsamplerWidth: 32, features: 12, epochs: 2, items: 'trial' }
+  const set = Object.entries(small).flatMap(([name, value]) => ['--set', `${name}=${value}`])
+  const train = ['train', '--workspace', workspace, '--subject', 's', '--preset', 'paper-low-level', ...set]
+
+  test('learns latents of a pack’s autoencoder, and is scored on them', async () => {
+    const pack = join(base, 'low')
+    saveTinyAutoencoder(join(pack, 'low_level_vae'))
+    fs.mkdirSync(join(pack, 'teacher'))
+    saveTinyTeacher(join(pack, 'teacher', 'teacher.safetensors'))
+    await ask('pack', 'add', pack, '--workspace', workspace)
+    const { run, parameters } = await ask<Trained>(...train, '--split', 'shipped', '--pack', 'low')
+    const config = JSON.parse(fs.readFileSync(join(modelOf(run), '..', 'config.json'), 'utf8')) as object
+    expect(config).toMatchObject({ kind: 'low-level', voxels: V, map: { side: 2, channels: 32 }, features: 12 })
+    const lines = fs
+      .readFileSync(join(workspace, 'runs', run, 'metrics.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+    for (const line of lines) {
+      const { loss, l1, contrast } = JSON.parse(line) as Record<string, number>
+      expect(loss).toBeCloseTo(l1 / 0.18215 + 0.1 * contrast, 4)
+    }
+    expect(await ask<Evaluation>('evaluate', ...onRun(run))).toMatchObject({ trials: 8, pool: 8 })
+    const imported = await ask<ImportedRun>(
+      ...['runs', 'import', modelOf(run), '--workspace', workspace, '--subject', 's', '--pack', 'low'],
+    )
+    expect(imported).toMatchObject({ parameters, embedded: 8 })
+  })
+
+  test('is refused without a pack, and with a teacher of other tokens', async () => {
+    expect(await refusal(...train)).toMatchObject({ where: '--pack', found: 'none' })
+    expect(await refusal(...train, '--pack', 'tiny')).toMatchObject({ field: 'low_level_vae/' })
+    const other = await refusal(...train, '--pack', 'low', '--set', 'features=13')
+    expect(other).toMatchObject({ where: 'teacher', found: '4 of 12' })
   })
 })
 
