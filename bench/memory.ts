@@ -8,6 +8,7 @@ const nsd = { voxels: 15_724, trials: 27_000 }
 const dataOf: Record<string, { voxels: number; trials: number }> = {
   'paper-subj01': nsd,
   'paper-1x768': nsd,
+  'paper-low-level': nsd,
   demo: { voxels: 3000, trials: 1800 },
 }
 const smallStudy = { voxels: 1000, trials: 100 }
