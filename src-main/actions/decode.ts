@@ -7,6 +7,7 @@ import { stageFolder, writeFileAtomic } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
 import { encodeTable } from '../formats/table.ts'
 import type { DecodedTrials } from '../retrieval/decodeTrials.ts'
+import type { Networks } from '../training/encoder.ts'
 import { parseMapping } from '../subjects/mapping.ts'
 import { openSubject } from '../subjects/subject.ts'
 import { short } from '../subjects/wording.ts'
@@ -15,7 +16,7 @@ import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
 import { finishedRun } from './finishedRun.ts'
 import { formatTable } from './table.ts'
-import { runNetworks } from './runPack.ts'
+import { choosePack, runNetworks } from './runPack.ts'
 import { runConfig } from './train.ts'
 
 export interface Decoded {
@@ -57,6 +58,9 @@ export const decodeAction = defineAction({
         v.description('whose decoder to use, from 0, where the run has several folds'),
       ),
     ),
+    pack: v.optional(
+      v.pipe(v.string(), v.description('id of the pack that encodes the gallery (default: the one of the run)')),
+    ),
     gallery: v.optional(
       v.pipe(v.string(), v.description('folder of images to retrieve from (default: the subject’s own stimuli)')),
     ),
@@ -88,7 +92,9 @@ export const decodeAction = defineAction({
       const subjectFolder = workspace.subjects.get(run.subject).folder
       const job = { runFolder: workspace.runs.folderOf(run.id), subjectFolder, temporary, folder: staged?.folder }
       const paths = input.paths.map((path) => resolve(path))
-      const request = { ...input, paths, map: parseMapping(input.map ?? []) }
+      const pack = input.pack === undefined ? runConfig(run).pack : choosePack(workspace, input.pack)
+      const networks = runNetworks(runConfig(run).training, pack)
+      const request = { ...input, paths, map: parseMapping(input.map ?? []), networks }
       const { trials, names, answer } = await decode(ctx, run, fold, request, job, options)
       const decoded: Decoded = {
         run: run.id,
@@ -135,6 +141,7 @@ interface Request {
   map: Record<string, string>
   gallery?: string
   top: number
+  networks: Networks
 }
 
 interface Places {
@@ -151,7 +158,7 @@ async function decode(
   ctx: ActionContext,
   run: RunRecord,
   fold: number,
-  { paths, map, gallery, top }: Request,
+  { paths, map, gallery, top, networks }: Request,
   { runFolder, subjectFolder, temporary, folder }: Places,
   { signal, progress: onProgress }: RunOptions,
 ) {
@@ -166,12 +173,11 @@ async function decode(
     gallery === undefined
       ? subject.stimuli.ids
       : await ctx.reader().call('gallery', { folder: resolve(gallery), image, file: pictures }, reading)
-  const { training, pack } = runConfig(run)
   const job = {
     runFolder,
     fold,
-    config: training,
-    networks: runNetworks(training, pack),
+    config: runConfig(run).training,
+    networks,
     voxels,
     gallery: gallery === undefined ? { subjectFolder } : { pictures },
     top,

@@ -163,6 +163,10 @@ describe('runs import', () => {
     stored.close()
     expect(await refusal('evaluate', ...onRun(imported.run))).toMatchObject({ found: 'none' })
 
+    const voxelsFile = join(base, `${name}.npy`)
+    fs.writeFileSync(voxelsFile, encodeNpy({ dtype: 'float32', shape: [1, voxels], data: new Float32Array(voxels) }))
+    expect(await refusal('decode', voxelsFile, ...onRun(imported.run))).toMatchObject({ where: '--pack' })
+
     const other = await refusal('runs', 'import', file, '--workspace', workspace, '--subject', 's')
     expect(other).toMatchObject({ expected: `${V} voxels, as subject s has`, found: `${voxels}` })
   })
