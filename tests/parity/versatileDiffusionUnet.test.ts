@@ -9,6 +9,7 @@ import { imageUnetArrays, VersatileDiffusionUnet } from '../../src-main/models/v
 import { Parameters } from '../../src-main/nn/parameters.ts'
 import type { FixtureCase } from '../support/fixtures.ts'
 import { expectClose, fixtureCases } from '../support/fixtures.ts'
+import { normal } from '../support/gradients.ts'
 
 beforeAll(() => loadBackend())
 
@@ -72,6 +73,21 @@ describe('VersatileDiffusionUnet equals the original', () => {
     const [t] = (fixture.config as { timesteps: number[] }).timesteps
     const out = model.forward(latents, t, context)
     expectClose(channelsFirst(out), fixture.tensors.get(`out_t${t}`)!.data, fixture.tolerances, `out_t${t}`)
+    parameters.dispose()
+  })
+
+  it('gives each of a batch what it gives it alone, with a timestep of its own', () => {
+    const { model, parameters } = loadImageUnet(folderOf(cases[0]))
+    const { contextWidth, inputs: channels } = model.config
+    // Together more than the 512 positions that the feed-forward layer takes at once, alone fewer.
+    const latents = normal([2, 16, 24, channels]) as tf.Tensor4D
+    const context = normal([2, 3, contextWidth]) as tf.Tensor3D
+    const steps = [849, 50]
+    const together = tf.unstack(model.forward(latents, steps, context))
+    for (const [i, t] of steps.entries()) {
+      const alone = model.forward(tf.slice(latents, [i, 0, 0, 0], [1]), t, tf.slice(context, [i, 0, 0], [1]))
+      expectClose(together[i].dataSync(), alone.dataSync(), { atol: 1e-6, rtol: 1e-5 }, `sample ${i}`)
+    }
     parameters.dispose()
   })
 })
