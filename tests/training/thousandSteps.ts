@@ -1,7 +1,4 @@
-/**
- * Runs 1,000 training steps of a small network in this process and prints what it holds every 200 steps, one JSON line each:
- * `node --expose-gc --max-semi-space-size=1 thousandSteps.ts NAME` (V8's young generation would otherwise grow for a while).
- */
+/** Runs 1,000 training steps of a small network in this process and prints what it holds every 200 steps, one JSON line each. */
 import * as tf from '@tensorflow/tfjs-core'
 import { loadBackend } from '../../src-main/engine/backend.ts'
 import { completed, highLevelStep } from './smallTraining.ts'
