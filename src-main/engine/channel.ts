@@ -17,7 +17,7 @@ export function nodeBinary(): string {
  */
 export const engineMemory: Record<string, string> = {
   GLIBC_TUNABLES:
-    'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592',
+    'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592:glibc.malloc.arena_max=2',
   NODE_OPTIONS: '--max-semi-space-size=4',
 }
 
