@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { resolve } from 'node:path'
 import type { Conversion } from '../training/published/convert.ts'
 import type { CheckpointInspection, CheckpointVerdict } from '../training/published/report.ts'
-import { defineAction } from './action.ts'
+import { defineAction, pathField } from './action.ts'
 import { formatTable } from './table.ts'
 
 export type CheckpointResult =
@@ -19,11 +19,13 @@ export const checkpointAction = defineAction({
     file: v.pipe(
       v.string(),
       v.description('weights of PyTorch (.pth, .pt, .ckpt, .bin) or .safetensors, or the .index.json of shards'),
+      pathField(),
     ),
     out: v.optional(
       v.pipe(
         v.string(),
         v.description('convert: a new folder, or the .safetensors file to write; beside the file if not given'),
+        pathField(),
       ),
     ),
     dtype: v.optional(

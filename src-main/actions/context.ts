@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url'
 import { resolve } from 'node:path'
+import { layout } from '../base/layout.ts'
 import { engineMemory, openChannel, type Channel } from '../engine/channel.ts'
 import type { Workspace } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
@@ -10,15 +10,21 @@ export interface OwnedContext extends ActionContext {
   close(): Promise<void>
 }
 
-/** Entries of the child processes; named by path only, since hosts are above us. */
-const entries = {
-  engine: fileURLToPath(new URL('../hosts/engine.ts', import.meta.url)),
-  reader: fileURLToPath(new URL('../hosts/reader.ts', import.meta.url)),
-}
-
 /** The context of the CLI and of the hosts of the app. `log` receives one line for the human at a time. */
 export function createContext(log: (line: string) => void): OwnedContext {
   const workspaces = new Map<string, Workspace>()
+  const engines = new Set<Channel<EngineMethods>>()
+  const startEngine = () => {
+    const channel = openChannel<EngineMethods>({
+      name: 'the engine process',
+      entry: layout.entry('engine'),
+      env: engineMemory,
+      onLine: (line) => log(`engine: ${line}`),
+    })
+    engines.add(channel)
+    void channel.exited.then(() => engines.delete(channel))
+    return channel
+  }
   let engine: Channel<EngineMethods> | undefined
   let reader: Channel<ReaderMethods> | undefined
   return {
@@ -36,21 +42,16 @@ export function createContext(log: (line: string) => void): OwnedContext {
       return workspace
     },
     engine() {
-      if (!engine?.alive)
-        engine = openChannel({
-          name: 'the engine process',
-          entry: entries.engine,
-          env: engineMemory,
-          onLine: (line) => log(`engine: ${line}`),
-        })
+      if (!engine?.alive) engine = startEngine()
       return engine
     },
+    ownEngine: startEngine,
     reader() {
-      if (!reader?.alive) reader = openChannel({ name: 'the reader process', entry: entries.reader })
+      if (!reader?.alive) reader = openChannel({ name: 'the reader process', entry: layout.entry('reader') })
       return reader
     },
     async close() {
-      await Promise.all([engine?.close(), reader?.close()])
+      await Promise.all([...[...engines].map((channel) => channel.close()), reader?.close()])
       for (const workspace of workspaces.values()) workspace.close()
       workspaces.clear()
     },

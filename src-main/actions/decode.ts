@@ -13,7 +13,7 @@ import { openSubject } from '../subjects/subject.ts'
 import { short } from '../subjects/wording.ts'
 import type { RunRecord } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
-import { defineAction } from './action.ts'
+import { defineAction, pathField } from './action.ts'
 import { finishedRun } from './finishedRun.ts'
 import { formatTable } from './table.ts'
 import { choosePack, runNetworks } from './runPack.ts'
@@ -41,7 +41,12 @@ export const decodeAction = defineAction({
   name: 'decode',
   summary: 'Decode new trials whose images nobody knows: embeddings, and the most similar images of a gallery.',
   input: v.object({
-    paths: v.pipe(v.array(v.string()), v.minLength(1), v.description('files with the voxels, (trials, V)')),
+    paths: v.pipe(
+      v.array(v.string()),
+      v.minLength(1),
+      v.description('files with the voxels, (trials, V)'),
+      pathField(),
+    ),
     workspace: v.pipe(v.string(), v.description('the workspace folder')),
     run: v.pipe(v.string(), v.description('id of the run whose decoder to use')),
     map: v.optional(
@@ -62,14 +67,22 @@ export const decodeAction = defineAction({
       v.pipe(v.string(), v.description('id of the pack that encodes the gallery (default: the one of the run)')),
     ),
     gallery: v.optional(
-      v.pipe(v.string(), v.description('folder of images to retrieve from (default: the subject’s own stimuli)')),
+      v.pipe(
+        v.string(),
+        v.description('folder of images to retrieve from (default: the subject’s own stimuli)'),
+        pathField(),
+      ),
     ),
     top: v.optional(
       v.pipe(v.number(), v.integer(), v.minValue(1), v.description('how many of the most similar images to name')),
       5,
     ),
     out: v.optional(
-      v.pipe(v.string(), v.description('a new folder for embeddings.npy, neighbours.tsv and decoded.json')),
+      v.pipe(
+        v.string(),
+        v.description('a new folder for embeddings.npy, neighbours.tsv and decoded.json'),
+        pathField(),
+      ),
     ),
   }),
   positional: ['paths'],

@@ -10,17 +10,14 @@ import type { RunRecord, Workspace } from '../workspace/index.ts'
 import { isResumable } from '../workspace/records.ts'
 import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
+import { demoImages, demoPlaces, importDemo, simulateDemo } from './demoSubject.ts'
 import type { Evaluation } from './evaluate.ts'
 import { directions, evaluateAction, interval, percent, questions } from './evaluate.ts'
 import { quote } from './finishedRun.ts'
-import { importAction } from './import.ts'
 import { retrieveAction } from './retrieve.ts'
-import { simulateAction } from './simulate.ts'
 import { formatTable } from './table.ts'
 import { runConfig, trainAction } from './train.ts'
 
-/** Of the simulated subject; no preset was chosen by looking at this one. */
-const SIMULATION_SEED = 2026
 const TRAINING_SEED = 42
 
 /** Options that decide what is decoded and from what, so that two decoders with the same values can be compared. */
@@ -59,10 +56,7 @@ export const demoAction = defineAction({
       v.pipe(v.string(), v.description('the workspace folder; an unfinished demo in it goes on')),
       'demo-workspace',
     ),
-    images: v.optional(
-      v.pipe(v.number(), v.integer(), v.minValue(12), v.maxValue(9000), v.description('training images')),
-      600,
-    ),
+    images: demoImages,
     set: v.optional(
       v.pipe(v.array(v.string()), v.description('change an option of the demo preset, name=value, repeatable')),
     ),
@@ -70,7 +64,7 @@ export const demoAction = defineAction({
   async run(ctx, input, options): Promise<Demo> {
     const workspace = await ctx.workspace(input.workspace, { create: true })
     const place = { workspace: workspace.path }
-    const subject = `simulated-${input.images}`
+    const { subject, data } = demoPlaces(workspace, input.images)
     const stages: Demo['stages'] = []
     const stage = async <T>(name: string, isDone: boolean, work: () => Promise<T>): Promise<T | undefined> => {
       if (isDone) {
@@ -84,25 +78,11 @@ export const demoAction = defineAction({
       return result
     }
 
-    const data = join(workspace.path, `${subject}-data`)
     const isImported = workspace.subjects.has(subject)
     await stage('simulate a subject', isImported || existsSync(data), () =>
-      simulateAction.run(
-        ctx,
-        {
-          out: data,
-          subjects: 1,
-          images: input.images,
-          layout: 'webdataset',
-          seed: SIMULATION_SEED,
-          imageSize: 64,
-        },
-        options,
-      ),
+      simulateDemo(ctx, data, input.images, options),
     )
-    await stage('import it', isImported, () =>
-      importAction.run(ctx, { ...place, paths: [join(data, 'subj01')], as: subject }, options),
-    )
+    await stage('import it', isImported, () => importDemo(ctx, workspace, input.images, options))
 
     const demo = presetConfig('demo', Object.fromEntries((input.set ?? []).map(pair)))
     const mindeyeRun = await train(ctx, workspace, subject, 'demo', input.set ?? [], stage, options)
@@ -228,6 +208,9 @@ function describeNext({ workspace, subject, mindeye }: Demo): string[] {
     ['decode NEW-TRIALS.npy --workspace MY-WORKSPACE --run RUN', 'trials whose images nobody knows'],
   ]
   return [
+    'Look at it in the workstation:',
+    `  npm start -- ${where}`,
+    '',
     'Next (each with --help):',
     ...commands.flatMap(([line, what]) => [`  # ${what}`, `  npm run -s mindeye -- ${line}`]),
   ]

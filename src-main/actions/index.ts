@@ -2,6 +2,7 @@ import type { Action } from './action.ts'
 import { checkpointAction } from './checkpoint.ts'
 import { decodeAction } from './decode.ts'
 import { demoAction } from './demo.ts'
+import { demoSubjectAction } from './demoSubject.ts'
 import { doctor } from './doctor.ts'
 import { evaluateAction } from './evaluate.ts'
 import { importAction } from './import.ts'
@@ -15,9 +16,10 @@ import { subjectsAction } from './subjects.ts'
 import { trainAction } from './train.ts'
 
 /** Everything a researcher can do, in the order of the help page. The CLI and the API are derived from this list. */
-export const actions: readonly Action[] = [
+export const actions = [
   doctor,
   demoAction,
+  demoSubjectAction,
   simulateAction,
   inspect,
   importAction,
@@ -30,4 +32,9 @@ export const actions: readonly Action[] = [
   runs,
   checkpointAction,
   packAction,
-]
+] as const satisfies readonly Action[]
+
+type Actions = (typeof actions)[number]
+
+/** The actions by their names. */
+export type ActionMap = { [N in Actions['name']]: Extract<Actions, { name: N }> }

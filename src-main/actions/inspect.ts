@@ -3,11 +3,11 @@ import { resolve } from 'node:path'
 import type { Inspection } from '../subjects/importer.ts'
 import { parseMapping } from '../subjects/mapping.ts'
 import { describeChecks } from '../subjects/wording.ts'
-import { defineAction } from './action.ts'
+import { defineAction, pathField } from './action.ts'
 
 /** Files of a dataset and how to read them, as `inspect` and `import` take them. */
 export const datasetEntries = {
-  paths: v.pipe(v.array(v.string()), v.minLength(1), v.description('files and folders of the dataset')),
+  paths: v.pipe(v.array(v.string()), v.minLength(1), v.description('files and folders of the dataset'), pathField()),
   map: v.optional(
     v.pipe(
       v.array(v.string()),

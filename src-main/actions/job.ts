@@ -1,6 +1,6 @@
 import type { RunOptions } from '../base/progress.ts'
 import { ProcessDeath } from '../engine/channel.ts'
-import type { NewJob, Workspace } from '../workspace/index.ts'
+import type { Json, NewJob, Workspace } from '../workspace/index.ts'
 import { toMindEyeError } from '../base/failure.ts'
 
 /** What the body of a job works with. */
@@ -16,12 +16,12 @@ export interface Job {
 /**
  * Runs `body` as a job of the workspace, so that a restart and other windows see what happens: done, failed (with the error),
  * cancelled (by the signal), or interrupted (the engine process died). A death of this very process is noticed by whoever
- * looks next. Rejects with what `body` rejected with.
+ * looks next. The result, plain data, is kept with the job. Rejects with what `body` rejected with.
  */
 export async function runJob<R>(
   workspace: Workspace,
   spec: NewJob,
-  { signal, progress }: RunOptions,
+  { signal, progress, started }: RunOptions,
   body: (job: Job) => Promise<R>,
 ): Promise<R> {
   const { id } = workspace.jobs.add(spec)
@@ -43,17 +43,18 @@ export async function runJob<R>(
     log: (line) => workspace.jobs.log(id, line),
   }
   workspace.jobs.start(id)
+  started?.(id)
   try {
     const result = await body(job)
     if (claimed) workspace.runs.finish(claimed, 'done')
-    workspace.jobs.finish(id, 'done')
+    workspace.jobs.finish(id, 'done', { result: (result ?? null) as Json })
     return result
   } catch (error) {
     const { parts } = toMindEyeError(error)
     const isAborted = signal.aborted || parts.kind === 'aborted'
     const state = isAborted ? 'cancelled' : error instanceof ProcessDeath ? 'interrupted' : 'failed'
     if (claimed) workspace.runs.finish(claimed, state, isAborted ? undefined : parts)
-    workspace.jobs.finish(id, state, isAborted ? undefined : parts)
+    workspace.jobs.finish(id, state, isAborted ? {} : { error: parts })
     throw error
   }
 }

@@ -7,6 +7,7 @@ import type { CheckpointInspection, CheckpointVerdict } from '../training/publis
 import type { TrainingJob, TrainingSummary } from '../training/run.ts'
 import type { NewTrialsFile } from '../subjects/decodeInputs.ts'
 import type { ImportResult, Inspection, Recognised } from '../subjects/importer.ts'
+import type { SimulateOptions } from '../subjects/simulator/simulate.ts'
 import type { Mapping } from '../subjects/study.ts'
 
 /**
@@ -53,6 +54,8 @@ export interface ReaderMethods {
   inspect(params: DatasetParams): Inspection
   /** Writes a complete subject into `folder` (staged by the workspace), or only reports its checks when one of them forbids it. */
   importStudy(params: DatasetParams & { id: string; folder: string }): ImportResult
+  /** Writes simulated subjects. */
+  simulate(params: SimulateOptions): { subjects: { id: string; path: string }[] }
   /** Copies trials of unknown images into the .npy `file`, (trials, voxelCount) float32. */
   newTrials(params: DatasetParams & { voxelCount: number; file: string }): NewTrialsFile
   /** Copies the pictures of a folder into the .npy `file`, uint8 of the given shape; returns their names. */

@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path'
 import { MindEyeError } from '../base/errors.ts'
 import type { PackReport, PartReport } from '../models/pack.ts'
 import type { PackRecord } from '../workspace/index.ts'
-import { defineAction } from './action.ts'
+import { defineAction, pathField } from './action.ts'
 import { formatTable } from './table.ts'
 
 export type PackResult =
@@ -22,7 +22,11 @@ export const packAction = defineAction({
     v.object({
       do: v.pipe(v.picklist(['add', 'list', 'show', 'remove', 'verify']), v.description('what to do')),
       target: v.optional(
-        v.pipe(v.string(), v.description('the folder, for add and verify; the id, for show and remove')),
+        v.pipe(
+          v.string(),
+          v.description('the folder, for add and verify; the id, for show and remove'),
+          pathField('id'),
+        ),
       ),
       workspace: v.optional(v.pipe(v.string(), v.description('the workspace folder; not needed for verify'))),
       id: v.optional(v.pipe(v.string(), v.description('id under which to add it (default: the name of its folder)'))),

@@ -12,7 +12,7 @@ import type { RunSimilarity } from '../retrieval/runSimilarity.ts'
 import { openSubject } from '../subjects/subject.ts'
 import type { Subject } from '../subjects/subject.ts'
 import type { RunRecord } from '../workspace/index.ts'
-import { defineAction } from './action.ts'
+import { defineAction, pathField } from './action.ts'
 import { directions, questions, scoreRun } from './evaluate.ts'
 import { finishedRun } from './finishedRun.ts'
 import { formatTable } from './table.ts'
@@ -69,7 +69,11 @@ export const retrieveAction = defineAction({
       ),
       seed: v.optional(v.pipe(v.number(), v.integer(), v.description('of the pool, and of the intervals')), 42),
       out: v.optional(
-        v.pipe(v.string(), v.description('also write a contact sheet here (PNG): seen and retrieved images')),
+        v.pipe(
+          v.string(),
+          v.description('also write a contact sheet here (PNG): seen and retrieved images'),
+          pathField(),
+        ),
       ),
     }),
     v.forward(

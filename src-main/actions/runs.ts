@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type { Json, RunRecord, Workspace } from '../workspace/index.ts'
 import { isResumable } from '../workspace/records.ts'
-import { defineAction } from './action.ts'
+import { defineAction, pathField } from './action.ts'
 import { resumeCommand } from './finishedRun.ts'
 import type { ImportedRun } from './importRun.ts'
 import { importRun } from './importRun.ts'
@@ -19,12 +19,17 @@ export type RunsResult = { runs: ListedRun[] } | { run: ListedRun } | { deleted:
 export const runs = defineAction({
   name: 'runs',
   summary: 'List the trainings of a workspace, show or delete one, or import a model that was trained elsewhere.',
+  ownJob: true,
   input: v.pipe(
     v.object({
       workspace: v.pipe(v.string(), v.description('the workspace folder')),
       do: v.optional(v.pipe(v.picklist(['list', 'show', 'delete', 'import']), v.description('what to do')), 'list'),
       run: v.optional(
-        v.pipe(v.string(), v.description('which run, for show and delete; the checkpoint file, for import')),
+        v.pipe(
+          v.string(),
+          v.description('which run, for show and delete; the checkpoint file, for import'),
+          pathField('id'),
+        ),
       ),
       subject: v.optional(v.pipe(v.string(), v.description('import: id of the subject whose voxels it decodes'))),
       pack: v.optional(

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { simulate, simulatedLayouts } from '../subjects/simulator/simulate.ts'
-import { defineAction } from './action.ts'
+import { simulatedLayouts } from '../subjects/simulator/simulate.ts'
+import { defineAction, pathField } from './action.ts'
 
 const count = (low: number, high: number) => v.pipe(v.number(), v.integer(), v.minValue(low), v.maxValue(high))
 
@@ -9,7 +9,7 @@ export const simulateAction = defineAction({
   name: 'simulate',
   summary: 'Write simulated subjects in the layout of real data, to try everything without a scanner.',
   input: v.object({
-    out: v.pipe(v.string(), v.description('the folder to make; it must be new or empty')),
+    out: v.pipe(v.string(), v.description('the folder to make; it must be new or empty'), pathField()),
     subjects: v.optional(v.pipe(count(1, 8), v.description('number of subjects')), 1),
     images: v.optional(
       v.pipe(
@@ -33,6 +33,7 @@ export const simulateAction = defineAction({
       ),
     ),
   }),
-  run: (_ctx, input, options) => simulate(input, options),
+  // Minutes of computing, so not in the process of a host, which has others to answer.
+  run: (ctx, input, { signal, progress }) => ctx.reader().call('simulate', input, { signal, onProgress: progress }),
   format: ({ subjects }) => subjects.map(({ id, path }) => `${id}  ${path}`).join('\n'),
 })

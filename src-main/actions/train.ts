@@ -32,6 +32,7 @@ export const runConfig = (run: RunRecord): RunConfig => run.config as unknown as
 export const trainAction = defineAction({
   name: 'train',
   summary: 'Train a decoder on a subject, or go on with an interrupted run.',
+  ownJob: true,
   input: v.object({
     workspace: v.pipe(v.string(), v.description('the workspace folder')),
     subject: v.optional(v.pipe(v.string(), v.description('id of the subject; not with --resume'))),
@@ -148,23 +149,28 @@ function continueRun(ctx: ActionContext, workspace: Workspace, id: string, optio
       job.log(line)
     }
     const { signal, progress: onProgress } = job.options
-    const backend = await ctx.engine().call('backend', {}, { signal })
-    const before = run.config.backend
-    if (before && JSON.stringify(before) !== JSON.stringify(backend))
-      log('This run began on another backend: it goes on, but not to the same bits.')
-    workspace.runs.update(id, { config: { ...run.config, backend: backend as unknown as JsonObject } })
-    if (backend.slow) log(`TensorFlow does not compute (${backend.reason}); the plain backend does, many times slower.`)
-    const { folder: subjectFolder } = workspace.subjects.get(run.subject)
-    const task = { runFolder: workspace.runs.folderOf(id), subjectFolder, config: training, split, seed, networks }
-    const call = { signal, onProgress, abortGraceMs: LAST_SAVE_MS }
-    const trained = ctx.engine().call('train', task, call)
-    const { folds, parameters, warnings } = await trained.catch((error) => {
+    const engine = ctx.ownEngine()
+    try {
+      const backend = await engine.call('backend', {}, { signal })
+      const before = run.config.backend
+      if (before && JSON.stringify(before) !== JSON.stringify(backend))
+        log('This run began on another backend: it goes on, but not to the same bits.')
+      workspace.runs.update(id, { config: { ...run.config, backend: backend as unknown as JsonObject } })
+      if (backend.slow)
+        log(`TensorFlow does not compute (${backend.reason}); the plain backend does, many times slower.`)
+      const { folder: subjectFolder } = workspace.subjects.get(run.subject)
+      const task = { runFolder: workspace.runs.folderOf(id), subjectFolder, config: training, split, seed, networks }
+      const call = { signal, onProgress, abortGraceMs: LAST_SAVE_MS }
+      const { folds, parameters, warnings } = await engine.call('train', task, call)
+      warnings.forEach(log)
+      const seconds = (performance.now() - started) / 1000
+      workspace.runs.update(id, { summary: { folds, parameters, seconds } })
+      return { run: id, workspace: workspace.path, folds, parameters, seconds, backend: backend.name }
+    } catch (error) {
       if (signal.aborted || error instanceof ProcessDeath) ctx.log(`go on with \`${resumeCommand(workspace, id)}\``)
       throw error
-    })
-    warnings.forEach(log)
-    const seconds = (performance.now() - started) / 1000
-    workspace.runs.update(id, { summary: { folds, parameters, seconds } })
-    return { run: id, workspace: workspace.path, folds, parameters, seconds, backend: backend.name }
+    } finally {
+      await engine.close()
+    }
   })
 }

@@ -14,4 +14,6 @@ export interface Progress {
 export interface RunOptions {
   signal: AbortSignal
   progress(report: Progress): void
+  /** Told the number of the job, where the work is one of a workspace. */
+  started?(job: number): void
 }

@@ -6,13 +6,14 @@ import { importPaths, inspectPaths, recognisePaths } from '../subjects/importer.
 /** Entry of the reader process: it parses and fingerprints files nobody has vouched for, and may be killed at any time. */
 serve<ReaderMethods>({
   ping: () => ({ pid: process.pid, node: process.version }),
-  // The networks' declarations come with TensorFlow.js, which nothing else here needs.
+  // What few sessions ask for is loaded when it is asked for; the networks' declarations come with TensorFlow.js, which nothing else here needs.
   verifyPack: async ({ folder }) => (await import('../models/pack.ts')).verifyPack(folder),
   inspectCheckpoint: async ({ path }) => (await import('../training/published/report.ts')).inspectCheckpoint(path),
   verifyCheckpoint: async ({ path }, options) =>
     (await import('../training/published/report.ts')).verifyCheckpoint(path, options),
   convertCheckpoint: async (params, options) =>
     (await import('../training/published/convert.ts')).convertCheckpoint(params, options),
+  simulate: async (params, options) => (await import('../subjects/simulator/simulate.ts')).simulate(params, options),
   recognise: ({ paths, map }) => recognisePaths(paths, { map }),
   inspect: ({ paths, map }, options) => inspectPaths(paths, { map }, options),
   importStudy: ({ paths, map, id, folder }, options) => importPaths(paths, { id, map }, folder, options),

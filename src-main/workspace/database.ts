@@ -20,6 +20,7 @@ const migrations = [
    CREATE TABLE job_log (job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, at TEXT NOT NULL, line TEXT NOT NULL);
    CREATE INDEX job_log_by_job ON job_log (job);`,
   `CREATE TABLE packs (id TEXT PRIMARY KEY, record TEXT NOT NULL, mtime REAL NOT NULL);`,
+  `ALTER TABLE jobs ADD COLUMN result TEXT;`,
 ]
 
 /** Where SQLite's shared memory cannot work, so neither can its write-ahead log: statfs types of network file systems. */

@@ -3,7 +3,7 @@ import type { ErrorParts } from '../base/errors.ts'
 import { ownerState, thisProcess, type Owner } from '../base/owner.ts'
 import type { Progress } from '../base/progress.ts'
 import type { Db } from './database.ts'
-import type { JobRecord, JsonObject, State } from './records.ts'
+import type { JobRecord, Json, JsonObject, State } from './records.ts'
 
 export interface NewJob {
   action: string
@@ -34,6 +34,7 @@ interface Row {
   progress: string | null
   eta: number | null
   error: string | null
+  result: string | null
 }
 
 const progressEveryMs = 500
@@ -106,11 +107,20 @@ export class Jobs {
       .reverse()
   }
 
-  finish(id: number, state: Exclude<State, 'queued' | 'running'>, error?: ErrorParts): JobRecord {
+  finish(
+    id: number,
+    state: Exclude<State, 'queued' | 'running'>,
+    { error, result }: { error?: ErrorParts; result?: Json } = {},
+  ): JobRecord {
     this.move(id, state, () =>
       this.db
-        .prepare('UPDATE jobs SET finished = ?, eta = NULL, error = ? WHERE id = ?')
-        .run(new Date().toISOString(), error ? JSON.stringify(error) : null, id),
+        .prepare('UPDATE jobs SET finished = ?, eta = NULL, error = ?, result = ? WHERE id = ?')
+        .run(
+          new Date().toISOString(),
+          error ? JSON.stringify(error) : null,
+          result === undefined ? null : JSON.stringify(result),
+          id,
+        ),
     )
     this.clocks.delete(id)
     return this.get(id)
@@ -155,5 +165,6 @@ function toRecord(row: Row): JobRecord {
     progress: row.progress ? (JSON.parse(row.progress) as Progress) : undefined,
     eta: row.eta ?? undefined,
     error: row.error ? (JSON.parse(row.error) as ErrorParts) : undefined,
+    result: row.result ? (JSON.parse(row.result) as Json) : undefined,
   }
 }

@@ -69,4 +69,6 @@ export interface JobRecord {
   /** Seconds left in the current phase, as estimated at the last progress. */
   eta?: number
   error?: ErrorParts
+  /** What a job that is done came to. */
+  result?: Json
 }

@@ -313,7 +313,7 @@ describe('jobs', () => {
     const { id } = workspace.jobs.add({ action: 'train', input })
     expect(() => workspace.jobs.finish(id, 'done')).toThrow('cannot go from queued to done')
     workspace.jobs.start(id)
-    workspace.jobs.finish(id, 'failed', { kind: 'engine', expected: 'x', found: 'y' })
+    workspace.jobs.finish(id, 'failed', { error: { kind: 'engine', expected: 'x', found: 'y' } })
     expect(() => workspace.jobs.start(id)).toThrow('cannot go from failed to running')
     expect(workspace.jobs.get(id).error).toEqual({ kind: 'engine', expected: 'x', found: 'y' })
   })
