@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import type { Check } from '../subjects/checks.ts'
 import { readManifest } from '../subjects/subject.ts'
+import type { Workspace } from '../workspace/index.ts'
 import { defineAction } from './action.ts'
 import { formatTable } from './table.ts'
 
@@ -30,28 +31,7 @@ export const subjectsAction = defineAction({
   input: v.object({ workspace: v.pipe(v.string(), v.description('the workspace folder')) }),
   async run(ctx, input): Promise<{ subjects: ListedSubject[] }> {
     const workspace = await ctx.workspace(input.workspace)
-    const subjects = workspace.subjects.list().map(({ id, added, folder }) => {
-      const manifest = readManifest(folder)
-      return {
-        id,
-        added,
-        folder,
-        layout: manifest.layout,
-        layoutTitle: manifest.layoutTitle,
-        trials: manifest.trialCount,
-        trainTrials: manifest.trainTrials,
-        testTrials: manifest.testTrials,
-        images: manifest.stimulusCount,
-        sessions: manifest.sessionCount,
-        voxels: manifest.voxelCount,
-        rois: manifest.rois.length,
-        split: manifest.defaultSplit,
-        warnings: manifest.checks
-          .filter(({ ok, level }) => !ok && level === 'warning')
-          .map(({ code, title, expected, found, detail }) => ({ code, title, expected, found, detail })),
-      }
-    })
-    return { subjects }
+    return { subjects: listSubjects(workspace) }
   },
   format: ({ subjects }) => {
     if (!subjects.length) return 'No subjects yet. Import one with `mindeye import`.'
@@ -77,3 +57,28 @@ export const subjectsAction = defineAction({
     return [formatTable(headers, rows), ...(warnings.length ? ['', ...warnings] : [])].join('\n')
   },
 })
+
+/** The subjects with what a list tells of each. */
+export function listSubjects(workspace: Workspace): ListedSubject[] {
+  return workspace.subjects.list().map(({ id, added, folder }) => {
+    const manifest = readManifest(folder)
+    return {
+      id,
+      added,
+      folder,
+      layout: manifest.layout,
+      layoutTitle: manifest.layoutTitle,
+      trials: manifest.trialCount,
+      trainTrials: manifest.trainTrials,
+      testTrials: manifest.testTrials,
+      images: manifest.stimulusCount,
+      sessions: manifest.sessionCount,
+      voxels: manifest.voxelCount,
+      rois: manifest.rois.length,
+      split: manifest.defaultSplit,
+      warnings: manifest.checks
+        .filter(({ ok, level }) => !ok && level === 'warning')
+        .map(({ code, title, expected, found, detail }) => ({ code, title, expected, found, detail })),
+    }
+  })
+}
