@@ -6,6 +6,9 @@ export interface Mixing {
   betas: Float32Array
 }
 
+/** Sees what a contrast compares, before the loss: logits (B, B), cosines over the temperature, and the labels (B, B) of their rows. */
+export type ContrastWatch = (logits: tf.Tensor2D, target: tf.Tensor2D) => void
+
 /** Rows of (B, …) flattened and divided by their L2 norm, as torch.nn.functional.normalize does: (B, N). */
 export function normaliseRows(x: tf.Tensor): tf.Tensor2D {
   const flat = tf.reshape(x, [x.shape[0], -1]) as tf.Tensor2D
@@ -45,9 +48,16 @@ function mixingTarget({ permutation, betas }: Mixing): tf.Tensor2D {
  * BiMixCo: symmetric cross-entropy of cosine similarities with the mixing weights as soft labels; without mixing the
  * labels are the diagonal (InfoNCE). brain, image: normalised rows (B, N). Eq. 2 of the paper, `mixco_nce`.
  */
-export function biMixCo(brain: tf.Tensor2D, image: tf.Tensor2D, temperature: number, mixing?: Mixing): tf.Scalar {
+export function biMixCo(
+  brain: tf.Tensor2D,
+  image: tf.Tensor2D,
+  temperature: number,
+  mixing?: Mixing,
+  watch?: ContrastWatch,
+): tf.Scalar {
   const logits = tf.div(tf.matMul(brain, image, false, true), temperature) as tf.Tensor2D // (B, B)
   const target = mixing ? mixingTarget(mixing) : tf.eye(brain.shape[0])
+  watch?.(logits, target)
   return tf.mul(
     0.5,
     tf.add(crossEntropy(logits, target), crossEntropy(tf.transpose(logits), tf.transpose(target))),
@@ -58,9 +68,15 @@ export function biMixCo(brain: tf.Tensor2D, image: tf.Tensor2D, temperature: num
  * SoftCLIP: the labels are the softmax of image–image similarities at the same temperature. brain, image: normalised
  * rows (B, N). Eq. 4 of the paper, `soft_clip_loss`.
  */
-export function softClip(brain: tf.Tensor2D, image: tf.Tensor2D, temperature: number): tf.Scalar {
+export function softClip(
+  brain: tf.Tensor2D,
+  image: tf.Tensor2D,
+  temperature: number,
+  watch?: ContrastWatch,
+): tf.Scalar {
   const target = tf.softmax(tf.div(tf.matMul(image, image, false, true), temperature)) as tf.Tensor2D // (B, B)
   const logits = tf.div(tf.matMul(brain, image, false, true), temperature) as tf.Tensor2D
+  watch?.(logits, target)
   return tf.mul(0.5, tf.add(crossEntropy(logits, target), crossEntropy(tf.transpose(logits), target))) as tf.Scalar
 }
 
@@ -73,11 +89,14 @@ export function softContrast(
   teacher: tf.Tensor2D,
   augmented: tf.Tensor2D,
   temperature: number,
+  watch?: ContrastWatch,
 ): tf.Scalar {
   const similarities = (x: tf.Tensor2D) => tf.div(tf.matMul(x, augmented, false, true), temperature) as tf.Tensor2D
   const [labels, logits] = [similarities(teacher), similarities(student)] // (N, N)
   const target = (x: tf.Tensor2D) => tf.softmax(x) as tf.Tensor2D
-  const forth = crossEntropy(logits, target(labels))
+  const labelsOfRows = target(labels)
+  watch?.(logits, labelsOfRows)
+  const forth = crossEntropy(logits, labelsOfRows)
   const back = crossEntropy(tf.transpose(logits), target(tf.transpose(labels)))
   return tf.mul(0.5, tf.add(forth, back)) as tf.Scalar
 }

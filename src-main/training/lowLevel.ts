@@ -7,7 +7,9 @@ import { AdamW } from '../nn/adamw.ts'
 import type { Parameters } from '../nn/parameters.ts'
 import type { Random } from '../nn/random.ts'
 import { augmentContrastView, drawContrastView } from './augmentation.ts'
+import type { BatchSnapshots } from './batchSnapshot.ts'
 import type { LowLevelOptions, LowLevelPlan, LowLevelStepPlan } from './lowLevelPlan.ts'
+import type { ContrastWatch } from './losses.ts'
 import { meanAbsoluteError, normaliseRows, softContrast } from './losses.ts'
 import type { Targets } from './targets.ts'
 import { decays } from './trainer.ts'
@@ -78,6 +80,13 @@ export function combineRepeats(
   return batch
 }
 
+interface LowLevelBatch {
+  voxels: tf.Tensor2D
+  target: tf.Tensor2D
+  tokens?: Record<'clean' | 'augmented', tf.Tensor2D>
+  anchor: tf.Scalar
+}
+
 /** Trains the low-level network one step at a time; a step reads nothing but the plan, the data and the parameters. */
 export class LowLevelTrainer {
   readonly optimizer: AdamW
@@ -103,9 +112,9 @@ export class LowLevelTrainer {
 
   /**
    * One forward and backward pass with the update inside. Throws before the backward pass when the loss is not finite, and when the network
-   * has the contrastive head and the data no tokens for it, or the other way round.
+   * has the contrastive head and the data no tokens for it, or the other way round. `watch` sees the contrast of all places.
    */
-  step(data: LowLevelData): LowLevelLosses & LowLevelStepPlan {
+  step(data: LowLevelData, watch?: ContrastWatch): LowLevelLosses & LowLevelStepPlan {
     if ((data.contrast !== undefined) !== this.model.config.features > 0)
       throw new Error('the contrastive head of the network and the tokens of a teacher go together')
     const number = this.optimizer.steps
@@ -117,7 +126,7 @@ export class LowLevelTrainer {
       const tokens = data.contrast?.batch(plan.items, number)
       this.optimizer.begin(plan.lr, plan.beta1)
       tf.grad((anchor: tf.Tensor) => {
-        const terms = this.terms(voxels, target, tokens, number, anchor as tf.Scalar)
+        const terms = this.terms({ voxels, target, tokens, anchor: anchor as tf.Scalar }, number, watch)
         losses = {
           loss: terms.loss.dataSync()[0],
           l1: terms.l1.dataSync()[0],
@@ -132,13 +141,7 @@ export class LowLevelTrainer {
   }
 
   /** L1 / scalingFactor + weight · contrast, and its terms. */
-  private terms(
-    voxels: tf.Tensor2D,
-    target: tf.Tensor2D,
-    tokens: Record<'clean' | 'augmented', tf.Tensor2D> | undefined,
-    step: number,
-    anchor: tf.Scalar,
-  ) {
+  private terms({ voxels, target, tokens, anchor }: LowLevelBatch, step: number, watch?: ContrastWatch) {
     const { contrastWeight, contrastTemperature, scalingFactor } = this.options
     const random = this.random.split('dropout', step)
     const { latent, features } = this.model.forward(voxels, { anchor, random })
@@ -147,14 +150,20 @@ export class LowLevelTrainer {
     if (!tokens) return { loss: regression, l1 }
     const [teacher, augmented] = [normaliseRows(tokens.clean), normaliseRows(tokens.augmented)]
     const student = normaliseRows(tf.reshape(features!, [-1, this.model.config.features]))
-    const contrast = softContrast(student, teacher, augmented, contrastTemperature)
+    const contrast = softContrast(student, teacher, augmented, contrastTemperature, watch)
     return { loss: tf.add(regression, tf.mul(contrast, contrastWeight)) as tf.Scalar, l1, contrast }
   }
 
   /** Steps until the plan's end; `each` runs after every step and may stop by throwing. */
-  async run(data: LowLevelData, each: (step: LowLevelLosses & LowLevelStepPlan) => void): Promise<void> {
+  async run(
+    data: LowLevelData,
+    each: (step: LowLevelLosses & LowLevelStepPlan) => void,
+    snapshots?: BatchSnapshots,
+  ): Promise<void> {
     while (this.optimizer.steps < this.plan.totalSteps) {
-      each(this.step(data))
+      const step = this.step(data, snapshots?.watch())
+      snapshots?.save(this.optimizer.steps - 1, step)
+      each(step)
       await setImmediate() // lets an abort in
     }
   }

@@ -1,5 +1,6 @@
 import type { Random } from '../nn/random.ts'
 import { oneCycle } from '../nn/schedule.ts'
+import { stepsPerEpoch } from './plan.ts'
 
 /** What a low-level training can be told; the published values are `lowLevelDefaults`. */
 export interface LowLevelOptions {
@@ -80,7 +81,7 @@ export class LowLevelPlan {
     this.itemCount = itemCount
     this.repeats = repeats
     this.random = random
-    this.stepsPerEpoch = Math.max(1, Math.floor(itemCount / batchSize)) // an incomplete last batch is dropped, as in the original
+    this.stepsPerEpoch = stepsPerEpoch(itemCount, batchSize)
     this.totalSteps = epochs * this.stepsPerEpoch
     this.schedule = oneCycle({ maxLr, totalSteps: this.totalSteps, pctStart: warmUp })
   }

@@ -51,6 +51,9 @@ export type PlanOptions = Pick<
 export const mixingEpochs = ({ epochs, mixShare }: Pick<PlanOptions, 'epochs' | 'mixShare'>): number =>
   Math.trunc(mixShare * epochs)
 
+/** An incomplete last batch is dropped, as in the original; a study smaller than a batch is one batch. */
+export const stepsPerEpoch = (items: number, batchSize: number): number => Math.max(1, Math.floor(items / batchSize))
+
 /** MixCo's draws for a batch: a permutation, and β ~ Beta(a, a) where a coin says so, else 1 (§3.3). */
 function drawMixing(random: Random, size: number, beta: number, probability: number): Mixing {
   const permutation = random.permutation(size)
@@ -80,8 +83,7 @@ export class TrainingPlan implements Plan {
     this.itemCount = itemCount
     this.repeats = repeats
     this.random = random
-    // An incomplete last batch is dropped, as in the original; a study smaller than a batch is one batch.
-    this.stepsPerEpoch = Math.max(1, Math.floor(itemCount / batchSize))
+    this.stepsPerEpoch = stepsPerEpoch(itemCount, batchSize)
     this.totalSteps = epochs * this.stepsPerEpoch
     this.schedule = oneCycle({ maxLr, totalSteps: this.totalSteps, pctStart: warmUp })
     const { softTemperatureStart, softTemperatureEnd } = options

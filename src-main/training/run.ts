@@ -105,6 +105,7 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<voi
       repeats: items.repeats,
       voxelCount,
       voxels: scaledVoxels(subject, scaling, items.trial),
+      stimuli: items.stimulus,
       readImages: (chosen: Int32Array) => readImages(chosen.map((item) => items.stimulus[item])),
     }
     const trained =

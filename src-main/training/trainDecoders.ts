@@ -6,6 +6,7 @@ import { Parameters } from '../nn/parameters.ts'
 import type { RunOptions } from '../base/progress.ts'
 import type { StimulusImages } from '../subjects/subject.ts'
 import { lowLevelPixels } from './augmentation.ts'
+import { BatchSnapshots } from './batchSnapshot.ts'
 import { ClipEncoder } from './clipEncoder.ts'
 import type { Networks } from './encoder.ts'
 import { createHighLevel } from './highLevel.ts'
@@ -32,6 +33,8 @@ export interface Examples {
   repeats: number
   voxelCount: number
   voxels: Float32Array
+  /** Index of each example's stimulus, (items). */
+  stimuli: Int32Array
   readImages(items: Int32Array): StimulusImages
 }
 
@@ -56,13 +59,14 @@ export async function trainHighLevel(
   const plan = new TrainingPlan(config, examples.items, examples.repeats, random.split('plan'))
   const trainer = new Trainer(model, parameters, plan, config, random)
   const data = { ...examples, targets }
+  const snapshots = new BatchSnapshots(fold.runFolder, { fold: fold.index, stimuli: examples.stimuli })
   await trainNetwork<StepLosses & StepPlan>(
     fold,
     parameters,
     {
       trainer,
       plan,
-      run: (each) => trainer.run(data, each),
+      run: (each) => trainer.run(data, each, snapshots),
       termsOf: ({ nce, mse, prior, temperature }) => ({ nce, mse, prior, temperature }),
     },
     options,
@@ -92,11 +96,24 @@ export async function trainLowLevel(
     latents: pictureTargets(encoder, examples.readImages),
     contrast: teacher && contrastTokens((images) => teacher.tokens(images), pictures, random.split('augmentation')),
   }
+  const snapshots =
+    teacher &&
+    new BatchSnapshots(fold.runFolder, {
+      fold: fold.index,
+      stimuli: examples.stimuli,
+      temperature: choices.contrastTemperature,
+      places: config.mapSide ** 2,
+    })
   try {
     await trainNetwork<LowLevelLosses & LowLevelStepPlan>(
       fold,
       parameters,
-      { trainer, plan, run: (each) => trainer.run(data, each), termsOf: ({ l1, contrast }) => ({ l1, contrast }) },
+      {
+        trainer,
+        plan,
+        run: (each) => trainer.run(data, each, snapshots),
+        termsOf: ({ l1, contrast }) => ({ l1, contrast }),
+      },
       options,
     )
   } finally {

@@ -7,6 +7,10 @@ import { loadTraining, saveTraining } from '../nn/stateFile.ts'
 import type { TrainingConfig } from './fields.ts'
 import { checkpoints, foldFiles, pruneCheckpoints } from './foldFiles.ts'
 import { MetricsLog } from './metricsLog.ts'
+import { SpeedLog } from './speedLog.ts'
+
+/** How long lines of metrics wait for the disk: short enough for a curve that is watched. */
+const FLUSH_MS = 500
 
 /** Where a fold's training keeps what it needs to go on. */
 export interface TrainedFold {
@@ -22,7 +26,6 @@ export interface TrainedFold {
 /** What a trainer says after a step. */
 export interface StepReport {
   epoch: number
-  stepInEpoch: number
   items: Int32Array
   loss: number
   lr: number
@@ -32,7 +35,7 @@ export interface StepReport {
 /** A trainer with its data, one step at a time. */
 export interface Training<S extends StepReport> {
   trainer: { readonly optimizer: { steps: number } }
-  plan: { readonly totalSteps: number; readonly stepsPerEpoch: number }
+  plan: { readonly totalSteps: number }
   run(each: (step: S) => void): Promise<void>
   /** The terms of the loss by name, and other values that only this training has. */
   termsOf(step: S): Record<string, number | undefined>
@@ -52,7 +55,9 @@ export async function trainNetwork<S extends StepReport>(
   const files = foldFiles(folder)
   optimizer.steps = restore(folder, parameters, random, warnings)
   const metrics = new MetricsLog(join(runFolder, 'metrics.jsonl'), { fold: index, step: optimizer.steps })
+  const speed = new SpeedLog(runFolder, index)
   let lastSave = Date.now()
+  let lastFlush = Date.now()
   const save = () => {
     metrics.flush()
     saveTraining(files.checkpoint(optimizer.steps), parameters, { step: optimizer.steps })
@@ -62,7 +67,7 @@ export async function trainNetwork<S extends StepReport>(
   const started = { time: Date.now(), step: optimizer.steps }
   try {
     await run((report) => {
-      const { epoch, stepInEpoch, items, loss, lr, beta1 } = report
+      const { epoch, items, loss, lr, beta1 } = report
       const step = optimizer.steps - 1
       const terms = Object.fromEntries(
         Object.entries(termsOf(report)).filter((entry): entry is [string, number] => entry[1] !== undefined),
@@ -77,7 +82,12 @@ export async function trainNetwork<S extends StepReport>(
         message: `epoch ${epoch + 1} of ${config.epochs}`,
         values: { loss, ...terms, lr, examplesPerSecond },
       })
-      if (stepInEpoch === plan.stepsPerEpoch - 1) metrics.flush()
+      speed.add(items.length)
+      if (Date.now() - lastFlush >= FLUSH_MS) {
+        metrics.flush()
+        speed.write(step)
+        lastFlush = Date.now()
+      }
       if (signal.aborted || Date.now() - lastSave >= config.checkpointSeconds * 1000) save()
       signal.throwIfAborted()
     })

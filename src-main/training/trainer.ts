@@ -4,8 +4,10 @@ import { MindEyeError } from '../base/errors.ts'
 import { AdamW } from '../nn/adamw.ts'
 import type { Parameters } from '../nn/parameters.ts'
 import type { Random } from '../nn/random.ts'
+import type { BatchSnapshots } from './batchSnapshot.ts'
 import type { TrainingConfig } from './fields.ts'
 import type { HighLevelModel } from './highLevel.ts'
+import type { ContrastWatch } from './losses.ts'
 import { biMixCo, meanSquaredError, mixRows, mixVoxels, normaliseRows, softClip } from './losses.ts'
 import type { Plan, StepPlan } from './plan.ts'
 import type { Targets } from './targets.ts'
@@ -62,8 +64,11 @@ export class Trainer {
     this.optimizer = new AdamW(parameters, { beta2: 0.999, eps: 1e-8, weightDecay, decays })
   }
 
-  /** One forward and backward pass with the update inside. Throws before the backward pass when the loss is not finite. */
-  step(data: TrainingData): StepLosses & StepPlan {
+  /**
+   * One forward and backward pass with the update inside; `watch` sees the contrast on its way. Throws before the backward pass when the
+   * loss is not finite.
+   */
+  step(data: TrainingData, watch?: ContrastWatch): StepLosses & StepPlan {
     const number = this.optimizer.steps
     const plan = this.plan.at(number)
     let losses: StepLosses | undefined
@@ -73,7 +78,7 @@ export class Trainer {
       const targets = plan.mixTargets && plan.mixing ? mixRows(given, plan.mixing) : given
       this.optimizer.begin(plan.lr, plan.beta1)
       tf.grad((anchor: tf.Tensor) => {
-        const terms = this.losses(voxels, targets, plan, number, anchor as tf.Scalar)
+        const terms = this.losses({ voxels, targets, anchor: anchor as tf.Scalar }, plan, number, watch)
         losses = {
           loss: terms.loss.dataSync()[0],
           nce: terms.nce.dataSync()[0],
@@ -89,15 +94,20 @@ export class Trainer {
   }
 
   /** The loss of a batch and its terms (MindEye §3.2–3.3). */
-  private losses(voxels: tf.Tensor2D, targets: tf.Tensor2D, plan: StepPlan, step: number, anchor: tf.Scalar) {
+  private losses(
+    { voxels, targets, anchor }: { voxels: tf.Tensor2D; targets: tf.Tensor2D; anchor: tf.Scalar },
+    plan: StepPlan,
+    step: number,
+    watch?: ContrastWatch,
+  ) {
     const { regressionWeight, priorWeight } = this.config
     const random = this.random.split('dropout', step)
     const { backbone, projected } = this.model.brain.forward(voxels, { anchor, random })
     const [brain, image] = [normaliseRows(projected ?? backbone), normaliseRows(targets)]
     const nce =
       plan.phase === 'bimixco'
-        ? biMixCo(brain, image, plan.temperature, plan.mixTargets ? undefined : plan.mixing)
-        : softClip(brain, image, plan.temperature)
+        ? biMixCo(brain, image, plan.temperature, plan.mixTargets ? undefined : plan.mixing, watch)
+        : softClip(brain, image, plan.temperature, watch)
     const mse = meanSquaredError(backbone, targets)
     const contrast = regressionWeight ? tf.add(nce, tf.mul(mse, regressionWeight)) : nce
     if (!this.model.prior) return { loss: contrast, nce, mse }
@@ -113,9 +123,15 @@ export class Trainer {
   }
 
   /** Steps until the plan's end; `each` runs after every step and may stop by throwing. */
-  async run(data: TrainingData, each: (step: StepLosses & StepPlan) => void): Promise<void> {
+  async run(
+    data: TrainingData,
+    each: (step: StepLosses & StepPlan) => void,
+    snapshots?: BatchSnapshots,
+  ): Promise<void> {
     while (this.optimizer.steps < this.plan.totalSteps) {
-      each(this.step(data))
+      const step = this.step(data, snapshots?.watch())
+      snapshots?.save(this.optimizer.steps - 1, step)
+      each(step)
       await setImmediate() // lets an abort in
     }
   }
