@@ -13,6 +13,7 @@ import type { Mapping, Recognition } from './study.ts'
 import { openRows } from './rows.ts'
 import type { NoiseCeilingSummary, SubjectManifest, TrialTable } from './subject.ts'
 import { formatStimulusTable, formatTrialTable } from './tables.ts'
+import { unusedCheck } from './unused.ts'
 
 /** What a set of files is. */
 export interface Recognised {
@@ -58,6 +59,12 @@ export function safeId(name: string): string {
   )
 }
 
+/** What the layout checks, and whether it used every file. */
+const ownChecks = ({ inventory, study }: OpenedStudy, map: Mapping): Check[] => [
+  ...study.checks(),
+  unusedCheck(inventory, study, map),
+]
+
 /** Layout and proposed id, from names and shapes alone: quick. Throws when nothing is recognised. */
 export async function recognisePaths(paths: readonly string[], request: { map: Mapping }): Promise<Recognised> {
   const opened = await openStudy(paths, request.map)
@@ -90,7 +97,7 @@ export async function inspectPaths(
       image: study.image,
       rois: study.rois.map((roi) => roi.name),
       files: study.sources.length,
-      checks: runChecks(facts, study.checks()),
+      checks: runChecks(facts, ownChecks(opened, request.map)),
     }
   } finally {
     opened.close()
@@ -159,7 +166,7 @@ export async function importPaths(
     const { study } = opened
     const id = request.id ?? safeId(study.name)
     const facts = await writeCache(study, join(stagingDir, 'cache'), options)
-    const checks = runChecks(facts, study.checks())
+    const checks = runChecks(facts, ownChecks(opened, request.map))
     if (checks.some((check) => check.level === 'error' && !check.ok)) return { id, checks }
 
     const V = study.voxelCount

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { ArrayEntry, ArrayFile, NdArray } from '../formats/array.ts'
 import { MindEyeError } from '../base/errors.ts'
 import { type Hdf5File, openHdf5 } from '../formats/hdf5.ts'
@@ -77,6 +77,12 @@ export class Inventory {
         source.close()
       }
     })
+  }
+
+  /** The file's path below what was given, that itself included, with `/`: `subj01/roi/V1.nii.gz`. What lies above says nothing about the data. */
+  within(file: SourceFile): string {
+    const root = this.paths.find((path) => file.path === path || file.path.startsWith(path + sep))
+    return root === undefined ? file.name : relative(dirname(root), file.path).split(sep).join('/')
   }
 
   ofFormat(...formats: FormatId[]): SourceFile[] {

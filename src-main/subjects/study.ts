@@ -39,6 +39,8 @@ export interface Layout {
   title: string
   /** Looks at contents; null when this is not such a dataset. The highest confidence (0..1) wins. */
   recognise(inventory: Inventory, map: Mapping): Promise<Recognition | null>
+  /** The subjects of which the files hold data, by number, where a layout keeps several side by side; each is imported on its own with `subject=N`. */
+  subjects?(inventory: Inventory): Promise<number[]>
   /** The files stay open in the inventory, which the caller closes. */
   open(inventory: Inventory, map: Mapping): Promise<Study>
 }

@@ -20,7 +20,12 @@ export interface OpenedStudy {
   close(): void
 }
 
-async function recognise(inventory: Inventory, map: Mapping, id?: string) {
+/** The layout that fits best, by contents; `id` asks for one. Undefined when none does. */
+export async function recogniseLayout(
+  inventory: Inventory,
+  map: Mapping,
+  id?: string,
+): Promise<{ layout: Layout; recognition: Recognition } | undefined> {
   const found: { layout: Layout; recognition: Recognition }[] = []
   for (const layout of layouts) {
     if (id && layout.id !== id) continue
@@ -37,7 +42,7 @@ async function recognise(inventory: Inventory, map: Mapping, id?: string) {
 export async function openStudy(paths: readonly string[], map: Mapping, id?: string): Promise<OpenedStudy> {
   const inventory = new Inventory(paths)
   try {
-    const best = await recognise(inventory, map, id)
+    const best = await recogniseLayout(inventory, map, id)
     if (!best)
       throw new MindEyeError({
         kind: 'input',

@@ -7,7 +7,7 @@ import { arrayPictures } from '../pictures.ts'
 import { readBehaviour } from '../behaviour.ts'
 import type { Layout, Mapping, Study } from '../study.ts'
 import { emptyTrials } from '../tables.ts'
-import { nsdCountChecks, subjectNumber } from './nsdFacts.ts'
+import { nsdCountChecks, subjectNumber, subjectsOf } from './nsdFacts.ts'
 import { volumeOf } from './volumeMasks.ts'
 
 interface Parts {
@@ -75,6 +75,11 @@ export const mindeye2: Layout = {
     }
   },
 
+  async subjects(inventory) {
+    const parts = await findParts(inventory)
+    return subjectsOf(inventory, parts?.betas.map(({ file }) => file) ?? [])
+  },
+
   async open(inventory, map): Promise<Study> {
     const parts = await findParts(inventory)
     if (!parts) throw inventory.missing('HDF5 files with betas (trials, V), images (n, 3, H, W) and subjNN (trials)')
@@ -93,7 +98,7 @@ export const mindeye2: Layout = {
     shown.forEach((id, row) => (trials.stimulus[row] = place.get(id)!))
     const behaviour = readBehaviour(inventory, subject)
     const told = behaviour.apply(trials, shown)
-    const volume = volumeOf(inventory, voxels.columns)
+    const volume = volumeOf(inventory, voxels.columns, subject)
     return {
       name: subject === undefined ? 'mindeye2' : `subj${String(subject).padStart(2, '0')}`,
       sources: [betas.file.path, parts.images.file.path, ids.file.path, ...behaviour.sources, ...volume.sources],

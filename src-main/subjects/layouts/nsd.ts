@@ -6,7 +6,7 @@ import { stackIntegers } from '../matrices.ts'
 import { arrayPictures, type Pictures } from '../pictures.ts'
 import type { Layout, Mapping, Study } from '../study.ts'
 import { emptyTrials } from '../tables.ts'
-import { nsdCountChecks, subjectNumber, subjectOfGrid } from './nsdFacts.ts'
+import { nsdCountChecks, ofSubject, subjectNumber, subjectOfGrid, subjectsOf } from './nsdFacts.ts'
 import { findMasks, maskedPositions, type Masks } from './volumeMasks.ts'
 
 /** NSD stores betas as int16 of this many times the percent signal change. */
@@ -44,9 +44,10 @@ const sessionNumber = (name: string): number | undefined => {
   return found ? Number(found[1]) : undefined
 }
 
-async function findSessions(inventory: Inventory): Promise<Session[]> {
+async function findSessions(inventory: Inventory, map: Mapping): Promise<Session[]> {
   const sessions = new Map<number, Session>()
-  for (const file of inventory.ofFormat('hdf5', 'nifti')) {
+  const asked = map.subject === undefined ? undefined : Number(map.subject)
+  for (const file of ofSubject(inventory, inventory.ofFormat('hdf5', 'nifti'), asked)) {
     const number = sessionNumber(file.name)
     if (number === undefined || !/betas/i.test(file.name) || sessions.has(number)) continue
     const session =
@@ -189,9 +190,9 @@ export const nsd: Layout = {
   id: 'nsd',
   title: 'Natural Scenes Dataset folder',
 
-  async recognise(inventory) {
+  async recognise(inventory, map) {
     const design = await findDesign(inventory)
-    const sessions = design ? await findSessions(inventory) : []
+    const sessions = design ? await findSessions(inventory, map) : []
     if (!design || !sessions.length) return null
     return {
       confidence: 0.95,
@@ -199,9 +200,17 @@ export const nsd: Layout = {
     }
   },
 
+  async subjects(inventory) {
+    const files = inventory.ofFormat('hdf5', 'nifti').filter(({ name }) => sessionNumber(name) !== undefined)
+    return subjectsOf(
+      inventory,
+      files.filter(({ name }) => /betas/i.test(name)),
+    )
+  },
+
   async open(inventory, map): Promise<Study> {
     const design = await findDesign(inventory)
-    const sessions = await findSessions(inventory)
+    const sessions = await findSessions(inventory, map)
     if (!design || !sessions.length) throw inventory.missing('betas_sessionNN files and nsd_expdesign.mat')
     const found = await findPictures(inventory)
     if (!found) throw inventory.missing('the pictures (nsd_stimuli.hdf5 with imgBrick)')
@@ -214,12 +223,13 @@ export const nsd: Layout = {
           `${grid.join(' x ')}, as ${sessions[0].file.name}`,
           session.grid.join(' x '),
         )
+    const subject = whichSubject(inventory, map, sessions, design)
     const masks: Masks = findMasks(
       inventory,
       grid,
       sessions.map((session) => session.file.path),
+      subject,
     )
-    const subject = whichSubject(inventory, map, sessions, design)
 
     const firsts = firstTrials(sessions, design)
     const count = sessions.reduce((n, session) => n + session.trials, 0)

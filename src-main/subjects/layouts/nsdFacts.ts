@@ -1,4 +1,5 @@
 import type { Check } from '../checks.ts'
+import type { Inventory, SourceFile } from '../inventory.ts'
 
 /**
  * Known numbers of the Natural Scenes Dataset (Allen et al. 2022): voxels of the nsdgeneral mask at 1.8 mm as the MindEye papers use
@@ -22,6 +23,18 @@ const NSD_SESSION_TRIALS = 750
 export function subjectNumber(text: string): number | undefined {
   const found = /subj0?(\d+)/i.exec(text)
   return found ? Number(found[1]) : undefined
+}
+
+/** Without the files whose folders or names say that they are of another subject. */
+export function ofSubject(inventory: Inventory, files: SourceFile[], subject: number | undefined): SourceFile[] {
+  if (subject === undefined) return files
+  return files.filter((file) => (subjectNumber(inventory.within(file)) ?? subject) === subject)
+}
+
+/** Distinct subject numbers that the files are named by, ascending. */
+export function subjectsOf(inventory: Inventory, files: readonly SourceFile[]): number[] {
+  const numbers = new Set(files.map((file) => subjectNumber(inventory.within(file))).filter((n) => n !== undefined))
+  return [...numbers].sort((a, b) => a - b)
 }
 
 /** The subject whose 1.8 mm grid this is. */

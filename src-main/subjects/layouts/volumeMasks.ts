@@ -4,6 +4,7 @@ import { formatError } from '../../base/errors.ts'
 import type { NiftiFile } from '../../formats/nifti.ts'
 import type { Inventory, SourceFile } from '../inventory.ts'
 import type { Roi, Study } from '../study.ts'
+import { ofSubject } from './nsdFacts.ts'
 
 /** The voxels of a study inside a volume, and the named sets among them. */
 export interface Masks {
@@ -33,12 +34,20 @@ const stem = (file: SourceFile): string => file.name.replace(/\.nii(\.gz)?$/i, '
 
 /**
  * Looks at every 3-D NIfTI on this grid (other than `exclude`) that holds whole numbers: the voxels are those above zero in the
- * file called nsdgeneral, else in one called …mask…, else in any of them. Each positive label is a ROI. Throws without a mask.
+ * file called nsdgeneral, else in one called …mask…, else in any of them. Each positive label is a ROI. Files in folders of another
+ * subject than `subject` are left alone. Throws without a mask.
  */
-export function findMasks(inventory: Inventory, grid: readonly number[], exclude: readonly string[]): Masks {
+export function findMasks(
+  inventory: Inventory,
+  grid: readonly number[],
+  exclude: readonly string[],
+  subject?: number,
+): Masks {
   const found: { file: SourceFile; nifti: NiftiFile; labels: Int32Array }[] = []
   // One hemisphere's half of a mask that is there as a whole adds nothing.
-  const all = inventory.ofFormat('nifti').filter(({ path, name }) => !exclude.includes(path) && !/^[lr]h\./.test(name))
+  const all = ofSubject(inventory, inventory.ofFormat('nifti'), subject).filter(
+    ({ path, name }) => !exclude.includes(path) && !/^[lr]h\./.test(name),
+  )
   // NSD keeps maps of other kinds on the same grid, but only masks in a folder called roi.
   const inRoiFolder = all.filter(({ path }) => basename(dirname(path)) === 'roi')
   for (const file of inRoiFolder.length ? inRoiFolder : all) {
@@ -82,9 +91,11 @@ export function findMasks(inventory: Inventory, grid: readonly number[], exclude
 export function volumeOf(
   inventory: Inventory,
   V: number,
+  subject?: number,
 ): { sources: string[]; geometry: Pick<Study, 'rois' | 'positions' | 'volume'> } {
-  const general = inventory.ofFormat('nifti').find(({ name }) => /^nsdgeneral\.nii/i.test(name))
-  const masks = general && findMasks(inventory, inventory.nifti(general).volumeShape, [])
+  const own = ofSubject(inventory, inventory.ofFormat('nifti'), subject)
+  const general = own.find(({ name }) => /^nsdgeneral\.nii/i.test(name))
+  const masks = general && findMasks(inventory, inventory.nifti(general).volumeShape, [], subject)
   if (masks?.voxels.length !== V) return { sources: [], geometry: { rois: [] } }
   const volume = { shape: [...masks.grid], affine: masks.affine.flat() }
   return { sources: masks.sources, geometry: { rois: masks.rois, positions: maskedPositions(masks), volume } }

@@ -8,7 +8,7 @@ import { encodedPictures } from '../pictures.ts'
 import { arrayOf, findSamples, partOf, type Sample } from '../samples.ts'
 import type { Layout, Mapping, Study } from '../study.ts'
 import { emptyTrials } from '../tables.ts'
-import { nsdCountChecks, subjectNumber } from './nsdFacts.ts'
+import { nsdCountChecks, subjectNumber, subjectsOf } from './nsdFacts.ts'
 import { volumeOf } from './volumeMasks.ts'
 
 const BETAS = 'nsdgeneral.npy'
@@ -88,6 +88,13 @@ export const webdataset: Layout = {
     return { confidence: 0.9, explanation: `${samples.length} samples with ${BETAS} in tar files` }
   },
 
+  async subjects(inventory) {
+    return subjectsOf(
+      inventory,
+      findSamples(inventory, BETAS).map(({ file }) => file),
+    )
+  },
+
   async open(inventory, map): Promise<Study> {
     const where = inventory.paths.join(', ')
     const samples = ofOneSubject(findSamples(inventory, BETAS), map, where)
@@ -132,7 +139,7 @@ export const webdataset: Layout = {
       trials.part[t] = parts[stimulus]
     })
     const subject = map.subject === undefined ? subjectNumber(samples[0].file.name) : Number(map.subject)
-    const volume = volumeOf(inventory, width)
+    const volume = volumeOf(inventory, width, subject)
     return {
       name: subject === undefined ? 'webdataset' : `subj${String(subject).padStart(2, '0')}`,
       sources: [...new Set(samples.map(({ file }) => file.path)), ...volume.sources],

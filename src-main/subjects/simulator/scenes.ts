@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import sharp from 'sharp'
+import { layout } from '../../base/layout.ts'
 import type { Image } from '../../formats/images.ts'
 import type { Random } from '../../nn/random.ts'
 import { world } from './constants.ts'
@@ -81,9 +82,7 @@ type Sprite = Uint8Array
 /** Paints scenes at any size; icons are drawn once per size and kept. */
 export class ScenePainter {
   private readonly sprites = new Map<string, Promise<Sprite>>()
-  private readonly file = JSON.parse(
-    readFileSync(new URL('../../../resources/world/icons.json', import.meta.url), 'utf8'),
-  ) as IconFile
+  private readonly file = JSON.parse(readFileSync(layout.resource('world/icons.json'), 'utf8')) as IconFile
 
   /** Bytes (side, side, 3), rows from the top. */
   async paint(scene: Scene, side: number): Promise<Image & { data: Uint8Array<ArrayBuffer> }> {
