@@ -1,4 +1,4 @@
-import sharp from 'sharp'
+import sharp, { type ResizeOptions, type Sharp } from 'sharp'
 import type { Image } from './images.ts'
 
 /**
@@ -49,8 +49,8 @@ function resized(
   { data, width, height, channels }: Image,
   toWidth: number,
   toHeight: number,
-  options: sharp.ResizeOptions = { fit: 'fill' },
-): sharp.Sharp {
+  options: ResizeOptions = { fit: 'fill' },
+): Sharp {
   const isEnlarged = toWidth > width || toHeight > height
   return sharp(data, { raw: { width, height, channels } })
     .toColourspace('srgb')
