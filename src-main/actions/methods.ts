@@ -7,6 +7,7 @@ import type { CheckpointInspection, CheckpointVerdict } from '../training/publis
 import type { TrainingJob, TrainingSummary } from '../training/run.ts'
 import type { NewTrialsFile } from '../subjects/decodeInputs.ts'
 import type { ImportResult, Inspection, Recognised } from '../subjects/importer.ts'
+import type { Proposal } from '../subjects/proposals.ts'
 import type { SimulateOptions } from '../subjects/simulator/simulate.ts'
 import type { Mapping } from '../subjects/study.ts'
 
@@ -51,6 +52,10 @@ export interface ReaderMethods {
   /** Writes a checkpoint as safetensors with a config.json. */
   convertCheckpoint(params: Parameters<typeof convertCheckpoint>[0]): Conversion
   recognise(params: DatasetParams): Recognised
+  /** Sorts files into datasets and says what each is, from names and shapes: quick. */
+  propose(params: { paths: string[] }): Proposal[]
+  /** Makes the deleted cache of the subject in `folder` again. */
+  rebuildCache(params: { folder: string }): void
   inspect(params: DatasetParams): Inspection
   /** Writes a complete subject into `folder` (staged by the workspace), or only reports its checks when one of them forbids it. */
   importStudy(params: DatasetParams & { id: string; folder: string }): ImportResult

@@ -1,7 +1,10 @@
 import type { ReaderMethods } from '../actions/methods.ts'
 import { serve } from '../base/serve.ts'
 import { writeGallery, writeNewTrials } from '../subjects/decodeInputs.ts'
+import { rebuildCache } from '../subjects/cache.ts'
 import { importPaths, inspectPaths, recognisePaths } from '../subjects/importer.ts'
+import { proposeDatasets } from '../subjects/proposals.ts'
+import { readManifest } from '../subjects/subject.ts'
 
 /** Entry of the reader process: it parses and fingerprints files nobody has vouched for, and may be killed at any time. */
 serve<ReaderMethods>({
@@ -15,6 +18,8 @@ serve<ReaderMethods>({
     (await import('../training/published/convert.ts')).convertCheckpoint(params, options),
   simulate: async (params, options) => (await import('../subjects/simulator/simulate.ts')).simulate(params, options),
   recognise: ({ paths, map }) => recognisePaths(paths, { map }),
+  propose: ({ paths }) => proposeDatasets(paths),
+  rebuildCache: ({ folder }) => rebuildCache(folder, readManifest(folder)),
   inspect: ({ paths, map }, options) => inspectPaths(paths, { map }, options),
   importStudy: ({ paths, map, id, folder }, options) => importPaths(paths, { id, map }, folder, options),
   newTrials: writeNewTrials,
