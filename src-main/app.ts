@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { createContext } from './actions/context.ts'
 import { Calls } from './api/calls.ts'
 import { Events } from './api/events.ts'
+import { OpenSubjects } from './api/openSubjects.ts'
 import { PickedPaths } from './api/picked.ts'
 import { router } from './api/router.ts'
 import { stateRoutes } from './api/routes/state.ts'
@@ -44,8 +45,10 @@ export async function createApp(host: Host): Promise<App> {
     picked: new PickedPaths(),
     events: new Events(() => snapshotOf(services.workspace)),
     workspace: undefined as never,
+    subjects: undefined as never,
   }
   services.workspace = await ctx.workspace(host.workspacePath, { create: true })
+  services.subjects = new OpenSubjects(services.workspace, ctx)
   const calls = new Calls(services)
   const watcher = watchWorkspace(services.workspace, services.events)
 
@@ -86,6 +89,7 @@ export async function createApp(host: Host): Promise<App> {
     async close() {
       watcher.close()
       await calls.close()
+      services.subjects.close()
       await ctx.close()
     },
   }

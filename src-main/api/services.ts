@@ -1,6 +1,7 @@
 import type { ActionContext } from '../actions/action.ts'
 import type { Workspace } from '../workspace/index.ts'
 import type { Events } from './events.ts'
+import type { OpenSubjects } from './openSubjects.ts'
 import type { PickedPaths } from './picked.ts'
 
 /** What the host, Electron or Node, brings to the app. */
@@ -22,4 +23,5 @@ export interface Services {
   picked: PickedPaths
   host: Host
   events: Events
+  subjects: OpenSubjects
 }
