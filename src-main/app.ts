@@ -6,6 +6,7 @@ import { Events } from './api/events.ts'
 import { OpenSubjects } from './api/openSubjects.ts'
 import { PickedPaths } from './api/picked.ts'
 import { router } from './api/router.ts'
+import { runsRoutes } from './api/routes/runs.ts'
 import { stateRoutes } from './api/routes/state.ts'
 import type { Host, Services } from './api/services.ts'
 import { snapshotOf, watchWorkspace } from './api/watcher.ts'
@@ -71,6 +72,7 @@ export async function createApp(host: Host): Promise<App> {
     .get('/host', (c) =>
       c.json({ native: host.native, browse: host.allow.length > 0, workspace: services.workspace.path }),
     )
+    .route('/runs', runsRoutes(services))
     .route('/state', stateRoutes(services))
 
   http.onError((raw, c) => {

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { listSubjects } from '../actions/subjects.ts'
+import { batchFile } from '../training/batchSnapshot.ts'
 import type { Workspace } from '../workspace/index.ts'
 import type { EventMap, Events } from './events.ts'
 
@@ -44,7 +45,7 @@ export function watchWorkspace(workspace: Workspace, events: Events): { close():
       const metrics = statSync(join(folder, 'metrics.jsonl'), { throwIfNoEntry: false })
       if (metrics && metrics.size !== sizes.get(id)) events.emit('metrics', { run: id, size: metrics.size })
       if (metrics) sizes.set(id, metrics.size)
-      const batch = statSync(join(folder, 'batch.json'), { throwIfNoEntry: false })
+      const batch = statSync(batchFile(folder), { throwIfNoEntry: false })
       if (batch && batch.mtimeMs !== times.get(id)) events.emit('batch', { run: id, changed: batch.mtimeMs })
       if (batch) times.set(id, batch.mtimeMs)
     }
