@@ -4,6 +4,7 @@ import { decodeAction } from './decode.ts'
 import { demoAction } from './demo.ts'
 import { demoSubjectAction } from './demoSubject.ts'
 import { doctor } from './doctor.ts'
+import { estimateAction } from './estimate.ts'
 import { evaluateAction } from './evaluate.ts'
 import { importAction } from './import.ts'
 import { inspect } from './inspect.ts'
@@ -25,6 +26,7 @@ export const actions = [
   importAction,
   subjectsAction,
   presetsAction,
+  estimateAction,
   trainAction,
   evaluateAction,
   retrieveAction,

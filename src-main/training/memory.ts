@@ -115,7 +115,7 @@ export const trainingBytes = (config: TrainingConfig, voxels: number, trials: nu
   Object.values<number>({ ...trainingMemory(config, voxels, trials) }).reduce((sum, bytes) => sum + bytes, 0)
 
 /** Bytes that could be had now without swapping. */
-function availableBytes(): number {
+export function availableBytes(): number {
   try {
     const match = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))
     if (match) return Number(match[1]) * 1024

@@ -113,25 +113,45 @@ export function parseSet(items: readonly string[]): Record<string, string> {
   )
 }
 
+/** An option that cannot be as it was given. */
+export interface OptionProblem {
+  option: string
+  /** What the option takes; for an unknown one, which there are. */
+  expected: string
+  found: string
+}
+
+/** The options of a preset with some overridden by text, or everything that is wrong with these. Throws when there is no such preset. */
+export function checkPreset(
+  id: string,
+  overrides: Record<string, string> = {},
+): { config: TrainingConfig } | { problems: OptionProblem[] } {
+  const preset = presetOf(id)
+  const given = Object.fromEntries(Object.entries(overrides).map(([name, text]) => [name, plain(text)]))
+  const parsed = parseTraining({ ...preset.options, ...given })
+  if (parsed.success) return { config: parsed.output }
+  const known = Object.keys(trainingFields)
+  const problems = parsed.issues.map((issue): OptionProblem => {
+    const option = getDotPath(issue) ?? ''
+    if (known.includes(option)) return { option, expected: wording(issue), found: overrides[option] ?? issue.received }
+    return { option, expected: `one of ${known.join(', ')}`, found: option }
+  })
+  return { problems }
+}
+
 /**
  * The options of a preset with some overridden by text (from the command line). Throws an input error that names the
  * option and what it takes.
  */
 export function presetConfig(id: string, overrides: Record<string, string> = {}): TrainingConfig {
-  const preset = presetOf(id)
-  const given = Object.fromEntries(Object.entries(overrides).map(([name, text]) => [name, plain(text)]))
-  const parsed = parseTraining({ ...preset.options, ...given })
-  if (!parsed.success) {
-    const issue = parsed.issues[0]
-    const name = getDotPath(issue) ?? ''
-    const known = Object.keys(trainingFields)
-    throw new MindEyeError({
-      kind: 'input',
-      where: `--set ${name}`,
-      expected: known.includes(name) ? wording(issue) : `one of ${known.join(', ')}`,
-      found: `'${known.includes(name) ? (overrides[name] ?? issue.received) : name}'`,
-      fix: `\`mindeye presets ${id}\` lists every option with its meaning.`,
-    })
-  }
-  return parsed.output
+  const checked = checkPreset(id, overrides)
+  if ('config' in checked) return checked.config
+  const { option, expected, found } = checked.problems[0]
+  throw new MindEyeError({
+    kind: 'input',
+    where: `--set ${option}`,
+    expected,
+    found: `'${found}'`,
+    fix: `\`mindeye presets ${id}\` lists every option with its meaning.`,
+  })
 }
