@@ -18,8 +18,8 @@ export default defineConfig({
           reader: source('hosts/reader.ts'),
           kernelCheck: source('engine/kernelCheck.ts'),
         },
-        // All in one folder: the entries of child processes lie beside whatever file starts them (engine/layout.ts).
-        output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
+        // All in one folder: the entries of child processes lie beside whatever file starts them (base/layout.ts).
+        output: { entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' },
       },
     },
   },

@@ -33,7 +33,8 @@ interface Binding {
   TF_Version: string
 }
 
-const require = createRequire(import.meta.url)
+// Named otherwise than `require`, which the bundler declares as well.
+const nodeRequire = createRequire(import.meta.url)
 
 let loading: Promise<BackendInfo> | undefined
 
@@ -62,7 +63,7 @@ function loadTensorFlow(): BackendInfo {
   // Otherwise the first process takes the whole memory of the graphics card and the next one finds none.
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true'
   replaceOldUtilFunctions()
-  require('@tensorflow/tfjs-node-gpu')
+  nodeRequire('@tensorflow/tfjs-node-gpu')
   if (tf.getBackend() !== 'tensorflow') throw new Error('tfjs-node-gpu is bound to another copy of tfjs-core')
   const backend = tf.backend() as tf.KernelBackend & { isUsingGpuDevice: boolean; binding: Binding }
   return {
@@ -80,7 +81,7 @@ function loadTensorFlow(): BackendInfo {
 
 async function loadPlain(reason: string): Promise<BackendInfo> {
   tf.enableProdMode() // its advice to install tfjs-node goes to the console otherwise; `reason` says more
-  require('@tensorflow/tfjs') // registers the plain backend and, unlike the backend's own package, all gradients
+  nodeRequire('@tensorflow/tfjs') // registers the plain backend and, unlike the backend's own package, all gradients
   await tf.setBackend('cpu')
   return {
     name: 'cpu',

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { MindEyeError } from '../base/errors.ts'
+import { layout } from '../base/layout.ts'
 import type { Progress } from '../base/progress.ts'
 import type { FromChild, ToChild } from '../base/serve.ts'
 import { explainDeath, type Death } from './death.ts'
@@ -7,7 +8,7 @@ import { StderrTail } from './stderrTail.ts'
 
 /** The Node binary for child processes: one place, because the packaged app ships its own. */
 export function nodeBinary(): string {
-  return process.execPath
+  return layout.nodeBinary
 }
 
 /**

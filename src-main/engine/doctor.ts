@@ -5,7 +5,7 @@ import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { layout } from '../base/layout.ts'
 import { nodeBinary } from './channel.ts'
 import { explainDeath } from './death.ts'
 import type { KernelCheck } from './kernelCheck.ts'
@@ -130,8 +130,7 @@ function checkKernel({ result, failure }: Kernel): Link {
 }
 
 async function runKernel(): Promise<Kernel> {
-  const entry = fileURLToPath(new URL('kernelCheck.ts', import.meta.url))
-  const child = await runChild(nodeBinary(), [entry, '--speed'], KERNEL_TIMEOUT_MS)
+  const child = await runChild(nodeBinary(), [layout.entry('kernelCheck'), '--speed'], KERNEL_TIMEOUT_MS)
   if (child.death) return { failure: child.death }
   const line = child.out.trim().split('\n').at(-1) ?? ''
   return { result: JSON.parse(line) as KernelCheck }
@@ -164,7 +163,7 @@ async function checkDisk(): Promise<Link> {
 const giga = (bytes: number): string => (bytes / 1e9).toFixed(1)
 
 function packageFolder(): string {
-  return dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json'))
+  return join(layout.root, 'node_modules', '@tensorflow', 'tfjs-node-gpu')
 }
 
 interface ChildResult {

@@ -14,13 +14,16 @@ export interface TypeStyle {
   anchor?: 'start' | 'middle' | 'end'
 }
 
-const require = createRequire(import.meta.url)
+// Named otherwise than `require`, which the bundler declares as well.
+const nodeRequire = createRequire(import.meta.url)
 const fonts = new Map<number, Font>()
 
 function inter(weight: number): Font {
   let font = fonts.get(weight)
   if (!font) {
-    const opened = create(readFileSync(require.resolve(`@fontsource/inter/files/inter-latin-${weight}-normal.woff`)))
+    const opened = create(
+      readFileSync(nodeRequire.resolve(`@fontsource/inter/files/inter-latin-${weight}-normal.woff`)),
+    )
     if (!('layout' in opened)) throw new TypeError('Inter is a font collection')
     fonts.set(weight, (font = opened))
   }

@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { createApp, type Host } from '../app.ts'
+import { MindEyeError } from '../base/errors.ts'
+import { answerer, plainText } from './page.ts'
+import { portOf, refuseRequest, secretsEqual } from './security.ts'
+
+export interface ServerOptions extends Omit<Host, 'native'> {
+  /** Folder of the built page. */
+  renderer: string
+  /** 0 for any free one. */
+  port: number
+}
+
+export interface NodeHost {
+  /** With the token: what a browser is to open. */
+  address: string
+  port: number
+  token: string
+  /** Ends open requests, jobs and child processes. */
+  close(): Promise<void>
+}
+
+/** Serves the app on 127.0.0.1 only. Throws a `MindEyeError` when the port is taken or the folder is no workspace. */
+export async function startNodeHost({ renderer, port, ...host }: ServerOptions): Promise<NodeHost> {
+  const app = await createApp({ ...host, native: false })
+  const token = randomBytes(24).toString('base64url')
+  const answer = guarded(answerer(app, renderer), token)
+  // Without its own Request and Response, so that the app sees the same ones as under Electron.
+  const server = createAdaptorServer({ fetch: answer, overrideGlobalObjects: false }) as Server
+  // An upload of tens of GB takes longer than Node's five minutes.
+  server.requestTimeout = 0
+  try {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  } catch (error) {
+    await app.close()
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    throw new MindEyeError({
+      kind: 'input',
+      where: '--port',
+      expected: 'a free port',
+      found: `that ${port} is taken`,
+      fix: 'Give another one, or 0 for any that is free.',
+    })
+  }
+  const actual = (server.address() as AddressInfo).port
+  return {
+    address: `http://127.0.0.1:${actual}/?token=${token}`,
+    port: actual,
+    token,
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections() // event streams would stay open for ever
+      await Promise.all([closed, app.close()])
+    },
+  }
+}
+
+/**
+ * Lets only the holder of the token pass: a browser exchanges it for a cookie, since images and streams cannot send headers; a
+ * program sends it as `Authorization: Bearer TOKEN`. The cookie is a secret of its own and named by the port that the browser
+ * sees, because browsers share cookies between the ports of a machine.
+ */
+export function guarded(
+  answer: (request: Request) => Promise<Response>,
+  token: string,
+): (request: Request) => Promise<Response> {
+  const session = randomBytes(24).toString('base64url')
+  return async (request) => {
+    const url = new URL(request.url)
+    const given = request.method === 'GET' && url.pathname === '/' ? url.searchParams.get('token') : null
+    const refusal = refuseRequest(request, given !== null)
+    if (refusal) return plainText(403, refusal)
+    const name = `mindeye-${portOf(request.headers.get('Host') ?? '')}`
+    if (secretsEqual(given, token)) {
+      const cookie = `${name}=${session}; Path=/; HttpOnly; SameSite=Strict`
+      return new Response(null, {
+        status: 303,
+        headers: { Location: '/', 'Set-Cookie': cookie, 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer' },
+      })
+    }
+    const bearer = /^Bearer (.+)$/.exec(request.headers.get('Authorization') ?? '')?.[1]
+    if (secretsEqual(cookieOf(request, name), session) || secretsEqual(bearer, token)) return answer(request)
+    return plainText(
+      403,
+      'Open the address with its token that MindEye printed when it started; each start makes a new one.',
+    )
+  }
+}
+
+function cookieOf(request: Request, name: string): string | undefined {
+  const pairs = (request.headers.get('Cookie') ?? '').split('; ')
+  return pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1)
+}
