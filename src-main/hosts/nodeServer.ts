@@ -28,16 +28,37 @@ export interface NodeHost {
 export async function startNodeHost({ renderer, port, ...host }: ServerOptions): Promise<NodeHost> {
   const app = await createApp({ ...host, native: false })
   const token = randomBytes(24).toString('base64url')
-  const answer = guarded(answerer(app, renderer), token)
+  let listening: Listening
+  try {
+    listening = await listen(guarded(answerer(app, renderer), token), port)
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+  return {
+    address: `http://127.0.0.1:${listening.port}/?token=${token}`,
+    port: listening.port,
+    token,
+    async close() {
+      await Promise.all([listening.close(), app.close()])
+    },
+  }
+}
+
+export interface Listening {
+  port: number
+  close(): Promise<void>
+}
+
+/** Answers requests to 127.0.0.1; a request's signal aborts when who asked has gone. */
+export async function listen(fetch: (request: Request) => Promise<Response>, port: number): Promise<Listening> {
   // Without its own Request and Response, so that the app sees the same ones as under Electron.
-  const server = createAdaptorServer({ fetch: answer, overrideGlobalObjects: false }) as Server
-  // An upload of tens of GB takes longer than Node's five minutes.
-  server.requestTimeout = 0
+  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server
+  server.requestTimeout = 0 // an upload of tens of GB takes longer than Node's five minutes
   try {
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')
   } catch (error) {
-    await app.close()
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     throw new MindEyeError({
       kind: 'input',
@@ -47,16 +68,13 @@ export async function startNodeHost({ renderer, port, ...host }: ServerOptions):
       fix: 'Give another one, or 0 for any that is free.',
     })
   }
-  const actual = (server.address() as AddressInfo).port
   return {
-    address: `http://127.0.0.1:${actual}/?token=${token}`,
-    port: actual,
-    token,
+    port: (server.address() as AddressInfo).port,
     async close() {
       const closed = once(server, 'close')
       server.close()
       server.closeAllConnections() // event streams would stay open for ever
-      await Promise.all([closed, app.close()])
+      await closed
     },
   }
 }
