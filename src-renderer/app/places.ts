@@ -1,0 +1,10 @@
+import { compute } from '../compute/index.ts'
+import type { PanelDef, Place } from './place.ts'
+
+/** The rail from top to bottom; Compute sits at its foot. */
+export const places: readonly Place[] = [compute]
+
+export const placeOf = (id: string): Place => places.find((place) => place.id === id) ?? places[0]
+
+export const panelOf = (id: string): PanelDef | undefined =>
+  places.flatMap(({ panels }) => panels).find((panel) => panel.id === id)

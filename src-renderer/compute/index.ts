@@ -1,0 +1,12 @@
+import { Cpu } from 'lucide-vue-next'
+import type { Place } from '../app/place.ts'
+import DoctorPanel from './DoctorPanel.vue'
+
+/** What computes here, link by link; at the foot of the rail. */
+export const compute: Place = {
+  id: 'compute',
+  title: 'Compute',
+  icon: Cpu,
+  panels: [{ id: 'doctor', title: 'What computes here', component: DoctorPanel }],
+  layout: [{ panel: 'doctor' }],
+}
