@@ -6,8 +6,11 @@ import { Events } from './api/events.ts'
 import { OpenSubjects } from './api/openSubjects.ts'
 import { PickedPaths } from './api/picked.ts'
 import { router } from './api/router.ts'
+import { fileRoutes } from './api/routes/files.ts'
 import { runsRoutes } from './api/routes/runs.ts'
 import { stateRoutes } from './api/routes/state.ts'
+import { subjectRoutes } from './api/routes/subjects.ts'
+import { uploadRoutes } from './api/routes/uploads.ts'
 import type { Host, Services } from './api/services.ts'
 import { snapshotOf, watchWorkspace } from './api/watcher.ts'
 import type { ErrorKind } from './base/errors.ts'
@@ -72,8 +75,11 @@ export async function createApp(host: Host): Promise<App> {
     .get('/host', (c) =>
       c.json({ native: host.native, browse: host.allow.length > 0, workspace: services.workspace.path }),
     )
+    .route('/files', fileRoutes(services))
     .route('/runs', runsRoutes(services))
     .route('/state', stateRoutes(services))
+    .route('/subjects', subjectRoutes(services))
+    .route('/uploads', uploadRoutes(services))
 
   http.onError((raw, c) => {
     const error = toMindEyeError(raw)

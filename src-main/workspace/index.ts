@@ -7,12 +7,14 @@ import { Jobs } from './jobs.ts'
 import { Packs } from './packs.ts'
 import { Runs } from './runs.ts'
 import { Subjects } from './subjects.ts'
+import { Uploads } from './uploads.ts'
 
 export type { Jobs, NewJob } from './jobs.ts'
 export type { NewPack, Packs } from './packs.ts'
 export * from './records.ts'
 export type { NewRun, RunPatch, Runs } from './runs.ts'
 export type { Subjects, SubjectStaging } from './subjects.ts'
+export type { NewUpload, Upload, Uploads } from './uploads.ts'
 
 const marker = 'workspace.json'
 
@@ -26,6 +28,7 @@ export class Workspace {
   readonly runs: Runs
   readonly packs: Packs
   readonly jobs: Jobs
+  readonly uploads: Uploads
   /** What was found damaged on opening and how it was handled, for the log. */
   readonly problems: string[]
   private readonly db: Db
@@ -38,6 +41,7 @@ export class Workspace {
     this.runs = new Runs(path, db)
     this.packs = new Packs(path, db)
     this.jobs = new Jobs(db)
+    this.uploads = new Uploads(path)
     for (const { folder } of [this.subjects, this.runs, this.packs]) sweepTemporary(folder)
     sweepTemporary(path)
     this.problems = [this.subjects, this.runs, this.packs].flatMap((part) => part.reconcile())
