@@ -2,7 +2,7 @@ import { MindEyeError } from '../base/errors.ts'
 import type { Mapping } from './study.ts'
 
 /** What `--map` can name; `.train` and `.test` are the shipped parts, without one all trials belong to no part. */
-const MAP_KEYS: Readonly<Record<string, string>> = {
+export const MAP_KEYS: Readonly<Record<string, string>> = {
   voxels: 'betas (trials, V)',
   'voxels.train': 'betas of the training trials (trials, V)',
   'voxels.test': 'betas of the test trials',

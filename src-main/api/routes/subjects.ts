@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import * as v from 'valibot'
 import { MindEyeError } from '../../base/errors.ts'
 import { atlasWebp, thumbnailPng } from '../../formats/thumbnails.ts'
+import { MAP_KEYS } from '../../subjects/mapping.ts'
 import { profileOf, type SubjectProfile } from '../../subjects/profile.ts'
 import type { Proposal } from '../../subjects/proposals.ts'
 import type { Subject } from '../../subjects/subject.ts'
@@ -12,6 +13,12 @@ import { pick, type PickedItem } from './uploads.ts'
 
 /** A dataset among what was dropped, its files as handles that `inspect` and `import` take. */
 export type OfferedProposal = Omit<Proposal, 'paths'> & { picked: PickedItem[] }
+
+export interface Offer {
+  proposals: OfferedProposal[]
+  /** What a mapping can name, with its meaning. */
+  mapKeys: Readonly<Record<string, string>>
+}
 
 export interface SubjectDetail extends SubjectProfile {
   id: string
@@ -65,12 +72,14 @@ export const subjectRoutes = (services: Services) => {
       const { paths } = await bodyOf(c, dropped)
       const resolved = paths.map((handle) => services.picked.resolve(handle))
       const proposals = await services.ctx.reader().call('propose', { paths: resolved }, { signal: c.req.raw.signal })
-      return c.json({
-        proposals: proposals.map(({ paths, ...proposal }): OfferedProposal => ({
+      const offer: Offer = {
+        proposals: proposals.map(({ paths, ...proposal }) => ({
           ...proposal,
           picked: paths.map((path) => pick(services, path)),
         })),
-      })
+        mapKeys: MAP_KEYS,
+      }
+      return c.json(offer)
     })
     .get('/:id', async (c) => {
       const detail = await detailOf(c.req.param('id'))
