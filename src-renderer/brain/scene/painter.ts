@@ -1,0 +1,159 @@
+/** Owns the WebGL context: the picture of element numbers, the pass that colours it, and reading both back. */
+import {
+  LinearSRGBColorSpace,
+  NearestFilter,
+  type OrthographicCamera,
+  RGBAFormat,
+  type Scene,
+  UnsignedByteType,
+  WebGLRenderer,
+  WebGLRenderTarget,
+} from 'three'
+import { decode } from './elementPass.ts'
+import { FrameMeter, rendererName } from './meter.ts'
+import { ResolvePass } from './resolve.ts'
+
+const TILE = 2048 // pixels of a tile's side when a large picture is drawn
+const MARGIN = 10 // pixels around a tile that outlines may look at
+
+export interface Offscreen {
+  width: number
+  height: number
+  /** Pixels per CSS pixel, for the width of lines. */
+  pixel: number
+  camera: OrthographicCamera
+}
+
+export class Painter {
+  readonly renderer: WebGLRenderer
+  readonly meter: FrameMeter
+  width = 1
+  height = 1
+  /** Device pixels per CSS pixel. */
+  ratio = 1
+  /** Texels of the picture of element numbers per pixel, on each side. */
+  samples = 1
+  private readonly ids = idTarget()
+  private readonly small = idTarget()
+
+  constructor(
+    canvas: HTMLCanvasElement,
+    private readonly resolve: ResolvePass,
+  ) {
+    this.renderer = new WebGLRenderer({ canvas, antialias: false, alpha: false, powerPreference: 'high-performance' })
+    this.renderer.outputColorSpace = LinearSRGBColorSpace // bytes of the colour table pass as they are
+    this.renderer.autoClear = false
+    this.renderer.setClearColor(0, 0)
+    this.meter = new FrameMeter(rendererName(this.renderer.getContext()))
+  }
+
+  /** Two by two texels per pixel smooth the silhouette; screens with small pixels don't need it. */
+  get finest() {
+    return this.ratio < 1.5 ? 2 : 1
+  }
+
+  resize(width: number, height: number, ratio: number) {
+    ;[this.width, this.height, this.ratio] = [Math.max(1, width), Math.max(1, height), ratio]
+    this.renderer.setSize(Math.round(this.width * ratio), Math.round(this.height * ratio), false)
+  }
+
+  /** Draws to the canvas; without a camera only the colours are made anew. */
+  paint(scene: Scene, camera: OrthographicCamera | undefined, samples: number) {
+    const [w, h] = [this.renderer.domElement.width, this.renderer.domElement.height]
+    if (camera) {
+      this.samples = samples
+      // Always the finest size, so that moving and resting don't allocate anew; a part of it is used.
+      this.ids.setSize(w * this.finest, h * this.finest)
+      this.ids.viewport.set(0, 0, w * samples, h * samples)
+      this.drawIds(this.ids, scene, camera)
+    }
+    this.colour({ ids: this.ids, samples: this.samples, pixel: this.ratio, margin: 0, x: 0, y: 0 })
+    this.renderer.setRenderTarget(null)
+    this.resolve.render(this.renderer)
+  }
+
+  /** The element at a point of the canvas (CSS pixels from its upper left), -1 for none. */
+  async elementAt(x: number, y: number): Promise<number> {
+    const step = this.ratio * this.samples
+    const bytes = new Uint8Array(4)
+    const top = this.renderer.domElement.height * this.samples - 1
+    const [px, py] = [Math.floor(x * step), top - Math.floor(y * step)]
+    await this.renderer.readRenderTargetPixelsAsync(this.ids, px, py, 1, 1, bytes)
+    return decode(bytes)
+  }
+
+  /** A small picture of element numbers, RGBA from the lower left. */
+  readIds(scene: Scene, camera: OrthographicCamera, width: number, height: number): Uint8Array {
+    this.small.setSize(width, height)
+    this.drawIds(this.small, scene, camera)
+    const bytes = new Uint8Array(4 * width * height)
+    this.renderer.readRenderTargetPixels(this.small, 0, 0, width, height, bytes)
+    return bytes
+  }
+
+  /** RGBA bytes from the upper left, tile by tile, so that no driver's largest texture is a limit. */
+  renderToPixels(scene: Scene, { width, height, pixel, camera }: Offscreen): Uint8ClampedArray<ArrayBuffer> {
+    const ids = idTarget()
+    const picture = new WebGLRenderTarget(1, 1, { depthBuffer: false, generateMipmaps: false })
+    const pixels = new Uint8ClampedArray(4 * width * height)
+    for (let y = 0; y < height; y += TILE)
+      for (let x = 0; x < width; x += TILE) {
+        const [w, h] = [Math.min(TILE, width - x), Math.min(TILE, height - y)]
+        camera.setViewOffset(width, height, x - MARGIN, y - MARGIN, w + 2 * MARGIN, h + 2 * MARGIN)
+        ids.setSize(2 * (w + 2 * MARGIN), 2 * (h + 2 * MARGIN))
+        this.drawIds(ids, scene, camera)
+        picture.setSize(w, h)
+        this.colour({ ids, samples: 2, pixel, margin: MARGIN, x, y: height - y - h })
+        this.renderer.setRenderTarget(picture)
+        this.resolve.render(this.renderer)
+        const bytes = new Uint8Array(4 * w * h)
+        this.renderer.readRenderTargetPixels(picture, 0, 0, w, h, bytes)
+        for (let row = 0; row < h; row++)
+          pixels.set(bytes.subarray(4 * w * (h - 1 - row), 4 * w * (h - row)), 4 * (width * (y + row) + x))
+      }
+    camera.clearViewOffset()
+    ids.dispose()
+    picture.dispose()
+    this.renderer.setRenderTarget(null)
+    return pixels
+  }
+
+  dispose() {
+    this.ids.dispose()
+    this.small.dispose()
+    this.renderer.dispose()
+    this.renderer.forceContextLoss() // browsers allow few contexts; a closed panel gives its own back
+  }
+
+  private drawIds(target: WebGLRenderTarget, scene: Scene, camera: OrthographicCamera) {
+    this.renderer.setRenderTarget(target)
+    this.renderer.clear()
+    this.renderer.render(scene, camera)
+  }
+
+  private colour(from: {
+    ids: WebGLRenderTarget
+    samples: number
+    pixel: number
+    margin: number
+    x: number
+    y: number
+  }) {
+    const { uniforms } = this.resolve
+    uniforms.ids.value = from.ids.texture
+    uniforms.samples.value = from.samples
+    uniforms.pixel.value = from.pixel
+    uniforms.margin.value = from.margin
+    uniforms.origin.value.set(from.x, from.y)
+  }
+}
+
+function idTarget(): WebGLRenderTarget {
+  return new WebGLRenderTarget(1, 1, {
+    format: RGBAFormat,
+    type: UnsignedByteType,
+    minFilter: NearestFilter,
+    magFilter: NearestFilter,
+    generateMipmaps: false,
+  })
+}

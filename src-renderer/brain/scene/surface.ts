@@ -1,0 +1,149 @@
+/** A hemisphere as vertex buffers: four stations with normals, blended on the graphics card. */
+import { Box3, BufferAttribute, BufferGeometry, Mesh, type ShaderMaterial } from 'three'
+import { classCorners, type ClassedMesh } from './corners.ts'
+import { SHAPES, type HemisphereMesh, type Shape, type Side } from './types.ts'
+
+export class Surface {
+  readonly mesh: Mesh<BufferGeometry, ShaderMaterial>
+  readonly geometry = new BufferGeometry()
+  readonly vertices: number
+  /** Bounds of each station that is there. */
+  readonly bounds: Partial<Record<Shape, Box3>> = {}
+  private readonly classed: ClassedMesh
+  private readonly faces: Uint32Array
+  private readonly positions: Partial<Record<Shape, Float32Array>> = {}
+
+  /** @param first number of the hemisphere's first vertex among all elements of the scene */
+  constructor(
+    readonly side: Side,
+    readonly data: HemisphereMesh,
+    readonly first: number,
+    material: ShaderMaterial,
+  ) {
+    this.vertices = data.voxelOf.length
+    this.faces = data.faces
+    this.classed = classCorners(data.faces, this.vertices)
+    const { index, source, corner } = this.classed
+    this.geometry.setIndex(new BufferAttribute(index, 1))
+    this.geometry.setAttribute(
+      'element',
+      new BufferAttribute(
+        Float32Array.from(source, (v) => v + first),
+        1,
+      ),
+    )
+    this.geometry.setAttribute('corner', new BufferAttribute(corner, 1))
+    for (const shape of SHAPES) if (data.shapes[shape]) this.setShape(shape, data.shapes[shape])
+    this.mesh = new Mesh(this.geometry, material)
+    this.mesh.frustumCulled = false
+    this.mesh.matrixAutoUpdate = false
+  }
+
+  has = (shape: Shape) => shape in this.positions
+
+  /** Adds a station, (N * 3). Vertices that are not finite (outside a flat patch) are cut away there. */
+  setShape(shape: Shape, positions: Float32Array) {
+    const { source } = this.classed
+    const normals = vertexNormals(positions, this.faces)
+    const drawn = new Float32Array(3 * source.length)
+    const packed = new Int8Array(4 * source.length) // normal, and 1 where the vertex is cut away
+    const bounds = new Box3()
+    const fallback = this.positions.inflated ?? this.positions.pial ?? this.positions.white
+    for (let i = 0; i < source.length; i++) {
+      const v = 3 * source[i]
+      const cut = !Number.isFinite(positions[v] + positions[v + 1] + positions[v + 2])
+      for (let k = 0; k < 3; k++) {
+        drawn[3 * i + k] = cut ? (fallback?.[v + k] ?? 0) : positions[v + k]
+        packed[4 * i + k] = cut ? 0 : Math.round(127 * normals[v + k])
+      }
+      if (cut) packed[4 * i + 3] = 127
+      else {
+        bounds.min.set(
+          Math.min(bounds.min.x, positions[v]),
+          Math.min(bounds.min.y, positions[v + 1]),
+          Math.min(bounds.min.z, positions[v + 2]),
+        )
+        bounds.max.set(
+          Math.max(bounds.max.x, positions[v]),
+          Math.max(bounds.max.y, positions[v + 1]),
+          Math.max(bounds.max.z, positions[v + 2]),
+        )
+      }
+    }
+    this.positions[shape] = positions
+    this.bounds[shape] = bounds
+    const at = SHAPES.indexOf(shape)
+    this.geometry.setAttribute(`position${at}`, new BufferAttribute(drawn, 3))
+    this.geometry.setAttribute(`normal${at}`, new BufferAttribute(packed, 4, true))
+    this.fillMissing(at)
+  }
+
+  /** Position of a vertex in the surface's own space for these station weights, mm. */
+  at(vertex: number, weights: readonly number[]): [number, number, number] {
+    const point: [number, number, number] = [0, 0, 0]
+    SHAPES.forEach((shape, i) => {
+      const positions = this.positions[shape]
+      if (weights[i] > 0 && positions) for (let k = 0; k < 3; k++) point[k] += weights[i] * positions[3 * vertex + k]
+    })
+    return point
+  }
+
+  /** Bounds of the blended shape (exact at stations, good enough between). */
+  boundsAt(weights: readonly number[]): Box3 {
+    const box = new Box3()
+    box.min.set(0, 0, 0)
+    box.max.set(0, 0, 0)
+    SHAPES.forEach((shape, i) => {
+      const bounds = this.bounds[shape]
+      if (!bounds || weights[i] === 0) return
+      box.min.addScaledVector(bounds.min, weights[i])
+      box.max.addScaledVector(bounds.max, weights[i])
+    })
+    return box
+  }
+
+  dispose() {
+    this.geometry.dispose()
+  }
+
+  /** A shader's attributes must all be bound: stations that are not there share the buffers of one that is. */
+  private fillMissing(present: number) {
+    SHAPES.forEach((shape, i) => {
+      if (this.positions[shape]) return
+      this.geometry.setAttribute(`position${i}`, this.geometry.getAttribute(`position${present}`))
+      this.geometry.setAttribute(`normal${i}`, this.geometry.getAttribute(`normal${present}`))
+    })
+  }
+}
+
+/** Unit normals, (N * 3): the sum of the surrounding triangles' normals, so larger triangles count more. */
+export function vertexNormals(positions: Float32Array, faces: Uint32Array): Float32Array {
+  const normals = new Float32Array(positions.length)
+  const p = positions
+  for (let f = 0; f < faces.length; f += 3) {
+    const a = 3 * faces[f]
+    const b = 3 * faces[f + 1]
+    const c = 3 * faces[f + 2]
+    const ux = p[b] - p[a]
+    const uy = p[b + 1] - p[a + 1]
+    const uz = p[b + 2] - p[a + 2]
+    const vx = p[c] - p[a]
+    const vy = p[c + 1] - p[a + 1]
+    const vz = p[c + 2] - p[a + 2]
+    const nx = uy * vz - uz * vy
+    const ny = uz * vx - ux * vz
+    const nz = ux * vy - uy * vx
+    if (!Number.isFinite(nx + ny + nz)) continue
+    for (let k = 0; k < 3; k++) {
+      const v = k === 0 ? a : k === 1 ? b : c
+      normals[v] += nx
+      normals[v + 1] += ny
+      normals[v + 2] += nz
+    }
+  }
+  for (let v = 0; v < normals.length; v += 3) {
+    const length = Math.hypot(normals[v], normals[v + 1], normals[v + 2]) || 1
+    for (let k = 0; k < 3; k++) normals[v + k] /= length
+  }
+  return normals
+}

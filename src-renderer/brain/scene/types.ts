@@ -1,0 +1,26 @@
+/** What a scene is made of. Coordinates are millimetres, right-anterior-superior. */
+export type Side = 'left' | 'right'
+export const SIDES: readonly Side[] = ['left', 'right']
+
+/** Stations of the morph, in order; the morph slider runs from 0 (white) to 3 (flat). */
+export const SHAPES = ['white', 'pial', 'inflated', 'flat'] as const
+export type Shape = (typeof SHAPES)[number]
+
+/** One hemisphere of N vertices and F triangles. Vertices that a flat patch lacks are NaN there. */
+export interface HemisphereMesh {
+  faces: Uint32Array // (F * 3)
+  shapes: Partial<Record<Shape, Float32Array>> // (N * 3) each
+  curvature?: Float32Array // (N), positive in sulci
+  voxelOf: Int32Array // (N), index of a voxel, -1 for none
+}
+
+/** What is at a pixel: a vertex of a hemisphere, or a voxel drawn as a cube. `voxel` is -1 where a vertex has none. */
+export type Pick =
+  { side: Side; vertex: number; voxel: number } | { side?: undefined; vertex?: undefined; voxel: number }
+
+/** A set of vertices or voxels drawn as an outline. `has` is over elements: see ElementTable. */
+export interface Outline {
+  name: string
+  colour: readonly [number, number, number]
+  has(element: number): boolean
+}
