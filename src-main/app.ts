@@ -7,6 +7,7 @@ import { OpenSubjects } from './api/openSubjects.ts'
 import { PickedPaths } from './api/picked.ts'
 import { router } from './api/router.ts'
 import { fileRoutes } from './api/routes/files.ts'
+import { retrievalRoutes } from './api/routes/retrieval.ts'
 import { runsRoutes } from './api/routes/runs.ts'
 import { stateRoutes } from './api/routes/state.ts'
 import { subjectRoutes } from './api/routes/subjects.ts'
@@ -76,6 +77,7 @@ export async function createApp(host: Host): Promise<App> {
       c.json({ native: host.native, browse: host.allow.length > 0, workspace: services.workspace.path }),
     )
     .route('/files', fileRoutes(services))
+    .route('/retrieval', retrievalRoutes(services))
     .route('/runs', runsRoutes(services))
     .route('/state', stateRoutes(services))
     .route('/subjects', subjectRoutes(services))

@@ -5,17 +5,21 @@ import { join, resolve } from 'node:path'
 import { MindEyeError } from '../base/errors.ts'
 import { stageFolder, writeFileAtomic } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
+import type { CallOptions } from '../engine/channel.ts'
 import { encodeTable } from '../formats/table.ts'
 import type { DecodedTrials } from '../retrieval/decodeTrials.ts'
 import type { Networks } from '../training/encoder.ts'
 import { parseMapping } from '../subjects/mapping.ts'
 import { openSubject } from '../subjects/subject.ts'
 import { short } from '../subjects/wording.ts'
-import type { RunRecord } from '../workspace/index.ts'
+import type { RunRecord, Workspace } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
 import { defineAction, pathField } from './action.ts'
 import { finishedRun } from './finishedRun.ts'
 import { formatTable } from './table.ts'
+import type { GalleryPlace } from './galleryEmbeddings.ts'
+import { embedGallery, galleryPlace } from './galleryEmbeddings.ts'
+import type { RunPack } from './runPack.ts'
 import { choosePack, runNetworks } from './runPack.ts'
 import { runConfig } from './train.ts'
 
@@ -69,8 +73,8 @@ export const decodeAction = defineAction({
     gallery: v.optional(
       v.pipe(
         v.string(),
-        v.description('folder of images to retrieve from (default: the subject’s own stimuli)'),
-        pathField(),
+        v.description('gallery, or folder of images, to retrieve from (default: the subject’s own stimuli)'),
+        pathField('id'),
       ),
     ),
     top: v.optional(
@@ -107,8 +111,8 @@ export const decodeAction = defineAction({
       const paths = input.paths.map((path) => resolve(path))
       const pack = input.pack === undefined ? runConfig(run).pack : choosePack(workspace, input.pack)
       const networks = runNetworks(runConfig(run).training, pack)
-      const request = { ...input, paths, map: parseMapping(input.map ?? []), networks }
-      const { trials, names, answer } = await decode(ctx, run, fold, request, job, options)
+      const request = { ...input, paths, map: parseMapping(input.map ?? []), networks, pack }
+      const { trials, names, answer } = await decode(ctx, workspace, run, fold, request, job, options)
       const decoded: Decoded = {
         run: run.id,
         fold,
@@ -155,6 +159,7 @@ interface Request {
   gallery?: string
   top: number
   networks: Networks
+  pack?: RunPack
 }
 
 interface Places {
@@ -169,35 +174,48 @@ interface Places {
 /** Files are parsed in the reader process and go to the engine process as plain .npy. */
 async function decode(
   ctx: ActionContext,
+  workspace: Workspace,
   run: RunRecord,
   fold: number,
-  { paths, map, gallery, top, networks }: Request,
+  { paths, map, gallery, top, networks, pack }: Request,
   { runFolder, subjectFolder, temporary, folder }: Places,
   { signal, progress: onProgress }: RunOptions,
 ) {
   const subject = await openSubject(subjectFolder)
   subject.close()
-  const { voxelCount, image } = subject.manifest
+  const { voxelCount } = subject.manifest
   const reading = { signal, onProgress }
   const voxels = join(temporary, 'voxels.npy')
   const trials = await ctx.reader().call('newTrials', { paths, map, voxelCount, file: voxels }, reading)
-  const pictures = join(temporary, 'gallery.npy')
-  const names =
-    gallery === undefined
-      ? subject.stimuli.ids
-      : await ctx.reader().call('gallery', { folder: resolve(gallery), image, file: pictures }, reading)
+  const place = gallery === undefined ? undefined : await findGallery(ctx, workspace, gallery, temporary, reading)
+  const embedded =
+    place && (await embedGallery(ctx, workspace, run, place, { signal, progress: onProgress }, { pack, folds: [fold] }))
+  const names = place?.images.map(({ name }) => name) ?? subject.stimuli.ids
   const job = {
     runFolder,
     fold,
     config: runConfig(run).training,
     networks,
     voxels,
-    gallery: gallery === undefined ? { subjectFolder } : { pictures },
+    gallery: embedded ? { embeddings: embedded.embeddings[0], hashes: embedded.hashes } : { subjectFolder },
     top,
     embeddings: folder && join(folder, 'embeddings.npy'),
   }
   const answer = await ctx.engine().call('decode', job, reading)
   return { trials, names, answer }
+}
+
+/** A gallery of the workspace, or a folder whose embeddings last as long as the command. */
+async function findGallery(
+  ctx: ActionContext,
+  workspace: Workspace,
+  gallery: string,
+  temporary: string,
+  reading: CallOptions,
+): Promise<GalleryPlace> {
+  if (workspace.galleries.has(gallery)) return galleryPlace(workspace, gallery)
+  const folder = resolve(gallery)
+  return { folder, cache: temporary, ...(await ctx.reader().call('listGallery', { folder }, reading)) }
 }
 
 function chooseFold(run: RunRecord, chosen?: number): number {

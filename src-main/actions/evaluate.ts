@@ -1,25 +1,19 @@
 import * as v from 'valibot'
-import type { Score } from '../evaluation/retrievalScores.ts'
-import { scoreRetrieval } from '../evaluation/retrievalScores.ts'
-import { Random } from '../nn/random.ts'
-import type { Direction, TrialSimilarity } from '../retrieval/pools.ts'
+import { POOL_DRAWS } from '../evaluation/runScores.ts'
+import type { TopScores } from '../evaluation/runScores.ts'
+import { directions } from '../retrieval/pools.ts'
+import type { Direction } from '../retrieval/pools.ts'
 import { defineAction } from './action.ts'
 import { finishedRun } from './finishedRun.ts'
+import { repeatsField, runPlace } from './runPlace.ts'
 import { formatTable } from './table.ts'
 import { runConfig } from './train.ts'
-
-export const directions: readonly Direction[] = ['image', 'brain']
 
 /** What is asked, for people. */
 export const questions: Record<Direction, string> = {
   image: 'given the brain, find the image',
   brain: 'given the image, find the brain pattern',
 }
-
-/** Pools averaged over when `--pool` is smaller than the test set, as in the paper. */
-const POOL_DRAWS = 30
-
-export type TopScores = Record<`top${number}`, Score>
 
 export interface Evaluation {
   run: string
@@ -28,21 +22,6 @@ export interface Evaluation {
   trials: number
   pool: number
   retrieval: Record<Direction, TopScores>
-}
-
-/** Scores in both directions within each of `ks`; a `pool` smaller than the test set is drawn 30 times. */
-export function scoreRun(
-  similarity: TrialSimilarity,
-  ks: readonly number[],
-  seed: number,
-  pool?: number,
-): Record<Direction, TopScores> {
-  const drawn = pool === undefined ? undefined : { size: pool, draws: POOL_DRAWS }
-  const scores = directions.map((direction) => {
-    const { top } = scoreRetrieval(similarity, direction, ks, new Random(seed).split(direction), drawn)
-    return [direction, Object.fromEntries([...top].map(([k, score]) => [`top${k}`, score]))] as const
-  })
-  return Object.fromEntries(scores) as Record<Direction, TopScores>
 }
 
 export const evaluateAction = defineAction({
@@ -68,18 +47,16 @@ export const evaluateAction = defineAction({
       ),
     ),
     seed: v.optional(v.pipe(v.number(), v.integer(), v.description('of pools and intervals')), 42),
+    repeats: repeatsField,
   }),
   async run(ctx, input, { signal }): Promise<Evaluation> {
     const workspace = await ctx.workspace(input.workspace)
     const run = finishedRun(workspace, input.run)
-    const similarity = await ctx.engine().call('similarity', { runFolder: workspace.runs.folderOf(run.id) }, { signal })
-    return {
-      run: run.id,
-      split: runConfig(run).split,
-      trials: similarity.trials,
-      pool: input.pool ?? similarity.images,
-      retrieval: scoreRun(similarity, input.top.split(',').map(Number), input.seed, input.pool),
-    }
+    const { seed, pool, repeats } = input
+    const ks = input.top.split(',').map(Number)
+    const job = { ...runPlace(workspace, run), repeats, ks, drawSeed: seed, pool }
+    const { trials, images, scores } = await ctx.engine().call('scores', job, { signal })
+    return { run: run.id, split: runConfig(run).split, trials, pool: pool ?? images, retrieval: scores }
   },
   format: (result) => {
     const rows = directions.flatMap((direction) =>

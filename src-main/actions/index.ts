@@ -6,6 +6,7 @@ import { demoSubjectAction } from './demoSubject.ts'
 import { doctor } from './doctor.ts'
 import { estimateAction } from './estimate.ts'
 import { evaluateAction } from './evaluate.ts'
+import { galleryAction } from './gallery.ts'
 import { importAction } from './import.ts'
 import { inspect } from './inspect.ts'
 import { packAction } from './pack.ts'
@@ -31,6 +32,7 @@ export const actions = [
   evaluateAction,
   retrieveAction,
   decodeAction,
+  galleryAction,
   runs,
   checkpointAction,
   packAction,

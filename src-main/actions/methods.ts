@@ -1,13 +1,22 @@
 import type { BackendInfo } from '../engine/backend.ts'
 import type { PackReport } from '../models/pack.ts'
+import type { AnswerTable } from '../retrieval/answers.ts'
 import type { DecodedTrials, DecodeJob } from '../retrieval/decodeTrials.ts'
-import type { RunSimilarity } from '../retrieval/runSimilarity.ts'
+import type { EmbeddingMap, MapJob } from '../retrieval/embeddingMap.ts'
+import type { GalleryAnswers, GalleryJob } from '../retrieval/galleryAnswers.ts'
+import type { GallerySliceJob } from '../retrieval/galleryEmbeddings.ts'
+import type { Direction } from '../retrieval/pools.ts'
+import type { HeldOutJob } from '../retrieval/repeats.ts'
+import type { KeptSimilarity } from '../retrieval/runSimilarity.ts'
 import type { Conversion, convertCheckpoint } from '../training/published/convert.ts'
 import type { CheckpointInspection, CheckpointVerdict } from '../training/published/report.ts'
 import type { TrainingJob, TrainingSummary } from '../training/run.ts'
+import type { TopScores } from '../evaluation/runScores.ts'
 import type { NewTrialsFile } from '../subjects/decodeInputs.ts'
+import type { GallerySlice, ListedGallery, SheetShape } from '../subjects/galleryPictures.ts'
 import type { ImportResult, Inspection, Recognised } from '../subjects/importer.ts'
 import type { Proposal } from '../subjects/proposals.ts'
+import type { ImageShape } from '../subjects/pictures.ts'
 import type { SimulateOptions } from '../subjects/simulator/simulate.ts'
 import type { Mapping } from '../subjects/study.ts'
 
@@ -21,6 +30,29 @@ export interface PingResult {
   node: string
 }
 
+/** Which scores of a run: top-k for each of `ks`, among all its images or averaged over drawn pools. */
+export interface ScoresJob extends HeldOutJob {
+  ks: number[]
+  /** Of pools and intervals. */
+  drawSeed: number
+  pool?: number
+}
+
+export interface RunScores {
+  /** Held-out patterns and distinct images. */
+  trials: number
+  images: number
+  scores: Record<Direction, TopScores>
+}
+
+/** What to ask of a run: a direction, the pool's size (default: all) and the seed of its drawing, and how many of the best to name. */
+export interface AnswersJob extends HeldOutJob {
+  direction: Direction
+  top: number
+  drawSeed: number
+  pool?: number
+}
+
 export interface EngineMethods {
   ping(params: Record<string, never>): PingResult
   /** Loads the backend and says what it is. */
@@ -30,7 +62,17 @@ export interface EngineMethods {
   /** Fits the z-scoring of an imported model's run and, where its pack has CLIP, embeds the held-out trials and their images. */
   completeImport(params: TrainingJob): { embedded: number }
   /** Held-out brain patterns of a finished run against its pool of images. */
-  similarity(params: { runFolder: string }): RunSimilarity
+  similarity(params: HeldOutJob): KeptSimilarity
+  /** Top-k scores of a finished run in both directions. */
+  scores(params: ScoresJob): RunScores
+  /** What every held-out pattern (or image) of a finished run finds. */
+  answers(params: AnswersJob): AnswerTable
+  /** Held-out patterns of one fold and the images of the pool in two dimensions. */
+  map(params: MapJob): EmbeddingMap
+  /** Embeds a slice of a gallery with the encoders of a run's folds. */
+  embedGallerySlice(params: GallerySliceJob): { width: number }
+  /** What every held-out pattern of a finished run finds in an embedded gallery. */
+  galleryAnswers(params: GalleryJob): GalleryAnswers
   /** Embeds trials of unknown images and finds their nearest pictures. */
   decode(params: DecodeJob): DecodedTrials
 }
@@ -63,6 +105,12 @@ export interface ReaderMethods {
   simulate(params: SimulateOptions): { subjects: { id: string; path: string }[] }
   /** Copies trials of unknown images into the .npy `file`, (trials, voxelCount) float32. */
   newTrials(params: DatasetParams & { voxelCount: number; file: string }): NewTrialsFile
-  /** Copies the pictures of a folder into the .npy `file`, uint8 of the given shape; returns their names. */
-  gallery(params: { folder: string; image: { height: number; width: number; channels: 1 | 3 }; file: string }): string[]
+  /** The pictures below a folder, told by their contents. */
+  listGallery(params: { folder: string }): ListedGallery
+  /** Copies pictures into the .npy `file`, uint8 of the given shape; returns their hashes. */
+  gallerySlice(params: GallerySlice & { image: ImageShape; file: string }): { hashes: Uint8Array }
+  /** Writes thumbnails as one JPEG. */
+  gallerySheet(params: GallerySlice & SheetShape & { file: string }): { damaged: string[] }
+  /** The first picture of a slice as JPEG, at most `side` pixels a side. */
+  galleryPicture(params: GallerySlice & { side: number }): { jpeg: Uint8Array }
 }

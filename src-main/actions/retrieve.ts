@@ -4,17 +4,19 @@ import { MindEyeError } from '../base/errors.ts'
 import { writeFileAtomic } from '../base/files.ts'
 import { renderContactSheet } from '../figures/contactSheet.ts'
 import type { Picture } from '../figures/contactSheet.ts'
-import { Random } from '../nn/random.ts'
-import { answerQueries } from '../retrieval/answers.ts'
+import { scoreRun } from '../evaluation/runScores.ts'
+import { answerQueries, poolRandom } from '../retrieval/answers.ts'
 import type { Direction } from '../retrieval/pools.ts'
-import { retrievalTask } from '../retrieval/pools.ts'
+import { directions, retrievalTask } from '../retrieval/pools.ts'
 import type { RunSimilarity } from '../retrieval/runSimilarity.ts'
 import { openSubject } from '../subjects/subject.ts'
 import type { Subject } from '../subjects/subject.ts'
 import type { RunRecord } from '../workspace/index.ts'
 import { defineAction, pathField } from './action.ts'
-import { directions, questions, scoreRun } from './evaluate.ts'
+import { questions } from './evaluate.ts'
 import { finishedRun } from './finishedRun.ts'
+import { retrieveFromGallery } from './retrieveFromGallery.ts'
+import { repeatsField, runPlace } from './runPlace.ts'
 import { formatTable } from './table.ts'
 import { runConfig } from './train.ts'
 
@@ -24,8 +26,8 @@ export interface RetrievedTrial {
   trial: number
   /** Id of the image that was seen. */
   stimulus: string
-  /** Place of the right one in the pool; halves where tied. */
-  rank: number
+  /** Place of the right one in the pool; halves where tied. Of a gallery: only where it holds the seen image among its best. */
+  rank?: number
   found: { stimulus: string; similarity: number; correct: boolean }[]
 }
 
@@ -33,6 +35,8 @@ export interface Retrieved {
   run: string
   direction: Direction
   pool: number
+  /** Where images were found that are not the test images. */
+  gallery?: string
   top: number
   trials: RetrievedTrial[]
   /** The contact sheet, when one was asked for. */
@@ -61,6 +65,10 @@ export const retrieveAction = defineAction({
         v.pipe(v.picklist(directions), v.description(`image: ${questions.image}; brain: ${questions.brain}`)),
         'image',
       ),
+      gallery: v.optional(
+        v.pipe(v.string(), v.description('id of a gallery to retrieve from instead of the test images')),
+      ),
+      repeats: repeatsField,
       trial: v.optional(
         v.pipe(
           v.array(v.pipe(v.number(), v.integer())),
@@ -83,16 +91,28 @@ export const retrieveAction = defineAction({
       ),
       ['out'],
     ),
+    v.forward(
+      v.check(
+        ({ gallery, direction, pool, out }) =>
+          gallery === undefined || (direction === 'image' && pool === undefined && out === undefined),
+        'a gallery only to find images in, whole: no --direction brain, no --pool, no contact sheet',
+      ),
+      ['gallery'],
+    ),
   ),
-  async run(ctx, input, { signal }): Promise<Retrieved> {
+  async run(ctx, input, options): Promise<Retrieved> {
+    const { signal } = options
     const workspace = await ctx.workspace(input.workspace)
     const run = finishedRun(workspace, input.run)
-    const similarity = await ctx.engine().call('similarity', { runFolder: workspace.runs.folderOf(run.id) }, { signal })
+    if (input.gallery !== undefined)
+      return retrieveFromGallery(ctx, workspace, run, { ...input, gallery: input.gallery }, options)
+    const job = { ...runPlace(workspace, run), repeats: input.repeats }
+    const similarity = await ctx.engine().call('similarity', job, { signal })
     const subject = await openSubject(workspace.subjects.get(run.subject).folder)
     try {
       const task = retrievalTask(similarity, input.direction)
       const pool = input.pool ?? task.candidates
-      const random = new Random(input.seed).split('retrieve', input.direction)
+      const random = poolRandom(input.seed, input.direction)
       const asked = queriesOf(similarity, input.direction, subject, input.trial)
       const stimulusOf = (candidate: number) => subject.stimuli.ids[similarity.pool[task.image[candidate]]]
       const answers = answerQueries(task, Math.max(input.top, SHEET_COLUMNS), random, pool).filter(({ query }) =>
@@ -121,21 +141,32 @@ export const retrieveAction = defineAction({
       subject.close()
     }
   },
-  format: ({ run, direction, pool, top, trials, sheet }) => {
+  format: ({ run, direction, pool, gallery, top, trials, sheet }) => {
     const columns = Array.from({ length: Math.min(top, pool) }, (_, k) => `${k + 1}`)
     const rows = trials.map(({ trial, stimulus, rank, found }) => [
       `${trial}`,
       stimulus,
-      `${rank}`,
+      rank === undefined ? '–' : `${rank}`,
       ...found.map(
         ({ stimulus, similarity, correct }) => `${correct ? '✓' : ' '} ${stimulus} (${similarity.toFixed(3)})`,
       ),
     ])
-    const ranks = trials.map(({ rank }) => rank).sort((a, b) => a - b)
+    const ranks = trials.flatMap(({ rank }) => rank ?? []).sort((a, b) => a - b)
+    const table = formatTable(['TRIAL', 'SEEN', 'RANK', ...columns], rows)
+    if (gallery !== undefined)
+      return [
+        `${run} · ${questions[direction]} · gallery ${gallery} of ${pool} images`,
+        '',
+        table,
+        '',
+        ranks.length
+          ? `✓ the very image that was seen, which the gallery holds for ${ranks.length} of ${trials.length} trials.`
+          : 'The gallery holds none of the seen images among the best, so there is no right one and no rank.',
+      ].join('\n')
     return [
       `${run} · ${questions[direction]} · pool of ${pool}`,
       '',
-      formatTable(['TRIAL', 'SEEN', 'RANK', ...columns], rows),
+      table,
       '',
       `✓ the right one; in brackets the cosine similarity. Median rank ${median(ranks)} of ${pool} (chance ${(pool + 1) / 2}).`,
       ...(sheet ? [`contact sheet: ${sheet}`] : []),
@@ -185,7 +216,7 @@ function queriesOf(
 async function contactSheet(
   run: RunRecord,
   subject: Subject,
-  trials: readonly RetrievedTrial[],
+  trials: readonly (RetrievedTrial & { rank: number })[],
   similarity: RunSimilarity,
   seed: number,
   pool?: number,

@@ -96,6 +96,11 @@ export async function encodePng(image: Image): Promise<Uint8Array> {
   return own(await pixels(image).toColourspace(space(image)).png().toBuffer())
 }
 
+/** JPEG bytes of a picture for the screen, colour at full resolution. */
+export async function encodeJpeg(image: Image, quality: number): Promise<Uint8Array> {
+  return own(await pixels(image).toColourspace(space(image)).jpeg({ quality, chromaSubsampling: '4:4:4' }).toBuffer())
+}
+
 /** Resizes to exactly `width` x `height` (aspect ratio is not kept) with a Lanczos filter that antialiases when it shrinks. */
 export async function resizeImage(image: Image, width: number, height: number): Promise<Image> {
   const { data, info } = await pixels(image)

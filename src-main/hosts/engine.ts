@@ -1,9 +1,14 @@
 import type { EngineMethods } from '../actions/methods.ts'
 import { serve } from '../base/serve.ts'
 import { loadBackend } from '../engine/backend.ts'
+import { scoreRun } from '../evaluation/runScores.ts'
+import { answerTable, poolRandom } from '../retrieval/answers.ts'
 import { decodeTrials } from '../retrieval/decodeTrials.ts'
-import { runSimilarity } from '../retrieval/runSimilarity.ts'
-import { loadRunTest } from '../training/foldTest.ts'
+import { embeddingMap } from '../retrieval/embeddingMap.ts'
+import { galleryAnswers } from '../retrieval/galleryAnswers.ts'
+import { embedGallerySlice } from '../retrieval/galleryEmbeddings.ts'
+import { retrievalTask } from '../retrieval/pools.ts'
+import { similarityOf } from '../retrieval/runSimilarity.ts'
 import { completeImport } from '../training/importedRun.ts'
 import { runTraining } from '../training/run.ts'
 
@@ -19,9 +24,32 @@ serve<EngineMethods>({
     await loadBackend()
     return completeImport(job)
   },
-  async similarity({ runFolder }) {
+  async similarity(job) {
     await loadBackend()
-    return runSimilarity(loadRunTest(runFolder))
+    return similarityOf(job)
+  },
+  async scores({ ks, drawSeed, pool, ...job }) {
+    await loadBackend()
+    const similarity = await similarityOf(job)
+    const { trials, images } = similarity
+    return { trials, images, scores: scoreRun(similarity, ks, drawSeed, pool) }
+  },
+  async answers({ direction, top, drawSeed, pool, ...job }) {
+    await loadBackend()
+    const task = retrievalTask(await similarityOf(job), direction)
+    return answerTable(task, top, poolRandom(drawSeed, direction), pool)
+  },
+  async map(job, options) {
+    await loadBackend()
+    return embeddingMap(job, options)
+  },
+  async embedGallerySlice(job, options) {
+    await loadBackend()
+    return embedGallerySlice(job, options)
+  },
+  async galleryAnswers(job, options) {
+    await loadBackend()
+    return galleryAnswers(job, options)
   },
   async decode(job, options) {
     await loadBackend()

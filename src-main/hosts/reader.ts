@@ -1,6 +1,7 @@
 import type { ReaderMethods } from '../actions/methods.ts'
 import { serve } from '../base/serve.ts'
-import { writeGallery, writeNewTrials } from '../subjects/decodeInputs.ts'
+import { writeNewTrials } from '../subjects/decodeInputs.ts'
+import { galleryPicture, listGallery, writeGallerySheet, writeGallerySlice } from '../subjects/galleryPictures.ts'
 import { rebuildCache } from '../subjects/cache.ts'
 import { importPaths, inspectPaths, recognisePaths } from '../subjects/importer.ts'
 import { proposeDatasets } from '../subjects/proposals.ts'
@@ -23,5 +24,8 @@ serve<ReaderMethods>({
   inspect: ({ paths, map }, options) => inspectPaths(paths, { map }, options),
   importStudy: ({ paths, map, id, folder }, options) => importPaths(paths, { id, map }, folder, options),
   newTrials: writeNewTrials,
-  gallery: writeGallery,
+  listGallery,
+  gallerySlice: writeGallerySlice,
+  gallerySheet: writeGallerySheet,
+  galleryPicture,
 })

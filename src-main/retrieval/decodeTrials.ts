@@ -3,7 +3,8 @@ import { writeFileAtomic } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
 import { encodeNpy, openNpy } from '../formats/npy.ts'
 import { openFile } from '../formats/source.ts'
-import type { StimulusImages } from '../subjects/subject.ts'
+import { HASH_BYTES } from '../subjects/galleryPictures.ts'
+import type { Subject } from '../subjects/subject.ts'
 import { openSubject } from '../subjects/subject.ts'
 import { loadDecoder } from '../training/decoder.ts'
 import type { Networks } from '../training/encoder.ts'
@@ -13,13 +14,14 @@ import type { TrainingConfig } from '../training/fields.ts'
 import { foldFiles, loadScaling } from '../training/foldFiles.ts'
 import type { ImageEncoder } from '../training/imageEncoder.ts'
 import { foldFolder } from '../training/foldTest.ts'
+import type { Neighbours } from './best.ts'
+import { damagedPictures, nearestIntact, readHashes } from './galleryAnswers.ts'
 import type { Embeddings } from './similarity.ts'
 import { unitRows } from './similarity.ts'
 import { topK } from './topk.ts'
-import type { Neighbours } from './topk.ts'
 
-/** Where the candidates come from: a subject's distinct stimuli, or pictures (n, H, W, C) uint8 in an .npy file. */
-export type GallerySource = { subjectFolder: string } | { pictures: string }
+/** Where the candidates come from: a subject's distinct stimuli, or a gallery as the fold's encoder sees it. */
+export type GallerySource = { subjectFolder: string } | { embeddings: string; hashes: string }
 
 export interface DecodeJob {
   runFolder: string
@@ -51,19 +53,35 @@ const PICTURES_AT_ONCE = 256
 /** Embeds trials of unknown images with one fold's decoder and finds the most similar pictures of a gallery. */
 export async function decodeTrials(job: DecodeJob, options: RunOptions): Promise<DecodedTrials> {
   const { brain, z } = embedTrials(job)
-  const pictures = await openGallery(job.gallery)
+  const { gallery, neighbours } = await findNearest(brain, job, options)
+  if (job.embeddings !== undefined) {
+    const { count, width, data } = brain
+    writeFileAtomic(
+      job.embeddings,
+      encodeNpy({ dtype: 'float32', shape: [count, width], data: Float32Array.from(data) }),
+    )
+  }
+  return { width: brain.width, gallery, neighbours, z }
+}
+
+async function findNearest(
+  brain: Embeddings,
+  job: DecodeJob,
+  options: RunOptions,
+): Promise<Pick<DecodedTrials, 'gallery' | 'neighbours'>> {
+  if ('embeddings' in job.gallery) {
+    const hashes = readHashes(job.gallery.hashes)
+    const damaged = damagedPictures(hashes)
+    const gallery = hashes.length / HASH_BYTES - damaged.size
+    const k = Math.min(job.top, gallery)
+    return { gallery, neighbours: await nearestIntact(brain, job.gallery.embeddings, k, damaged) }
+  }
+  const subject = await openSubject(job.gallery.subjectFolder)
   try {
-    const neighbours = await topK(brain, embedGallery(pictures, job, options), job.top)
-    if (job.embeddings !== undefined) {
-      const { count, width, data } = brain
-      writeFileAtomic(
-        job.embeddings,
-        encodeNpy({ dtype: 'float32', shape: [count, width], data: Float32Array.from(data) }),
-      )
-    }
-    return { width: brain.width, gallery: pictures.count, neighbours, z }
+    const neighbours = await topK(brain, embedStimuli(subject, job, options), job.top)
+    return { gallery: subject.stimuli.ids.length, neighbours }
   } finally {
-    pictures.close()
+    subject.close()
   }
 }
 
@@ -100,59 +118,30 @@ function embedTrials({ runFolder, fold, config, voxels }: DecodeJob): Pick<Decod
   }
 }
 
-/** The embeddings of a gallery, block by block as unit rows; each is disposed when the next is asked for. */
-async function* embedGallery(
-  pictures: Gallery,
+/** The embeddings of all stimuli, block by block as unit rows; each is disposed when the next is asked for. */
+async function* embedStimuli(
+  subject: Subject,
   { runFolder, fold, config, networks }: DecodeJob,
   { signal, progress }: RunOptions,
 ): AsyncGenerator<tf.Tensor2D> {
+  const total = subject.stimuli.ids.length
   let encoder: ImageEncoder | undefined
   try {
-    for (let at = 0; at < pictures.count; at += PICTURES_AT_ONCE) {
+    for (let at = 0; at < total; at += PICTURES_AT_ONCE) {
       signal.throwIfAborted()
-      const block = pictures.read(at, Math.min(pictures.count, at + PICTURES_AT_ONCE))
+      const count = Math.min(PICTURES_AT_ONCE, total - at)
+      const block = subject.readImages(Array.from({ length: count }, (_, i) => at + i))
       encoder ??= await openEncoder(config, networks, foldFiles(foldFolder(runFolder, fold)).encoder, block)
       const width = encoder.tokens * encoder.width
-      const rows = unitRows({ count: block.count, width, data: await encodePictures(encoder, block, config) }, at)
+      const rows = unitRows({ count, width, data: await encodePictures(encoder, block, config) }, at)
       try {
         yield rows
       } finally {
         rows.dispose()
       }
-      progress({ phase: 'embed the gallery', done: at + block.count, total: pictures.count })
+      progress({ phase: 'embed the stimuli', done: at + count, total })
     }
   } finally {
     encoder?.dispose()
-  }
-}
-
-/** At least one picture, read in blocks. */
-interface Gallery {
-  count: number
-  read(start: number, stop: number): StimulusImages
-  close(): void
-}
-
-const openGallery = async (gallery: GallerySource): Promise<Gallery> =>
-  'pictures' in gallery ? openPictures(gallery.pictures) : openStimuli(gallery.subjectFolder)
-
-async function openStimuli(subjectFolder: string): Promise<Gallery> {
-  const subject = await openSubject(subjectFolder)
-  const read = (start: number, stop: number) =>
-    subject.readImages(Array.from({ length: stop - start }, (_, i) => start + i))
-  return { count: subject.stimuli.ids.length, read, close: () => subject.close() }
-}
-
-function openPictures(path: string): Gallery {
-  const file = openNpy(openFile(path))
-  const [entry] = file.arrays
-  const [count, height, width, channels] = entry.shape
-  return {
-    count,
-    read(start, stop) {
-      const data = entry.readRows(start, stop).data as Uint8Array
-      return { count: stop - start, height, width, channels: channels as 1 | 3, data }
-    },
-    close: () => file.close(),
   }
 }

@@ -10,6 +10,8 @@ import type { Random } from '../nn/random.ts'
  */
 export type Direction = 'image' | 'brain'
 
+export const directions: readonly Direction[] = ['image', 'brain']
+
 /** Brain embeddings against the distinct test images. */
 export interface TrialSimilarity {
   trials: number

@@ -1,13 +1,24 @@
 import type { TestEmbeddings } from '../training/foldFiles.ts'
+import { heldOutEmbeddings, keptWithRun } from './heldOut.ts'
 import type { TrialSimilarity } from './pools.ts'
+import { ownRepeats } from './repeats.ts'
+import type { HeldOutJob } from './repeats.ts'
 import { cosineSimilarity } from './similarity.ts'
 
 /** A run's held-out brain patterns against its pool, with what each row and column is. */
 export interface RunSimilarity extends TrialSimilarity {
   /** First trial of each row, (trials). */
   trial: Int32Array
+  /** Fold of each row, (trials). */
+  fold: Int32Array
   /** Stimulus of each column, (images). */
   pool: Int32Array
+}
+
+/** With what its run offers beside it. */
+export interface KeptSimilarity extends RunSimilarity {
+  /** Some image has several held-out trials, so that averages and single trials differ. */
+  isRepeated: boolean
 }
 
 /** Joins the folds of a run: each held-out pattern is compared by its own fold's model and image encoder. */
@@ -21,10 +32,11 @@ export function runSimilarity(folds: readonly TestEmbeddings[]): RunSimilarity {
     values: new Float32Array(trials * pool.length),
     ownImage: new Int32Array(trials),
     trial: new Int32Array(trials),
+    fold: new Int32Array(trials),
     pool,
   }
   let row = 0
-  for (const { width, brain, image, seen, trial } of folds) {
+  for (const [fold, { width, brain, image, seen, trial }] of folds.entries()) {
     const queries = { count: seen.length, width, data: brain }
     joined.values.set(cosineSimilarity(queries, { count: pool.length, width, data: image }), row * pool.length)
     joined.ownImage.set(
@@ -32,7 +44,37 @@ export function runSimilarity(folds: readonly TestEmbeddings[]): RunSimilarity {
       row,
     )
     joined.trial.set(trial, row)
+    joined.fold.fill(fold, row, row + seen.length)
     row += seen.length
   }
   return joined
+}
+
+/** The similarities of a finished run, computed once and kept with it. */
+export async function similarityOf(job: HeldOutJob): Promise<KeptSimilarity> {
+  const name = `similarity-${job.repeats ?? ownRepeats(job.config)}`
+  const kept = await keptWithRun(job.runFolder, name, async () => {
+    const { folds, isRepeated } = await heldOutEmbeddings(job)
+    const { trials, images, values, ...labels } = runSimilarity(folds)
+    const ints = Object.entries(labels).map(
+      ([label, data]) => [label, { dtype: 'int32', shape: [data.length], data: Int32Array.from(data) }] as const,
+    )
+    return {
+      values: { dtype: 'float32', shape: [trials, images], data: Float32Array.from(values) },
+      ...Object.fromEntries(ints),
+      isRepeated: { dtype: 'uint8', shape: [1], data: Uint8Array.of(isRepeated ? 1 : 0) },
+    }
+  })
+  const data = <T>(label: string) => kept.get(label)!.data as T
+  const [trials, images] = kept.get('values')!.shape
+  return {
+    trials,
+    images,
+    values: data('values'),
+    ownImage: data('ownImage'),
+    trial: data('trial'),
+    fold: data('fold'),
+    isRepeated: data<Uint8Array>('isRepeated')[0] === 1,
+    pool: data('pool'),
+  }
 }

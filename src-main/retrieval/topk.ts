@@ -1,43 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { numbersOf } from '../nn/numbers.ts'
+import { firstOf, noneYet, offer } from './best.ts'
+import type { Neighbours } from './best.ts'
 import { checkWidth, unitBlocks, type Embeddings } from './similarity.ts'
-
-/** The k most similar gallery entries of each query, best first; both arrays are (queries, k) in C order. */
-export interface Neighbours {
-  k: number
-  index: Int32Array
-  similarity: Float32Array
-}
 
 /** Queries whose products with a block of the gallery exist at a time. */
 const QUERIES_AT_ONCE = 1024
 
 /** Candidates that are looked at one by one only if the best of them can matter. */
 const STRETCH = 128
-
-/**
- * Puts a candidate into its place among the k best of one query (`at` .. `at + k` of both arrays, best first).
- * Equal similarities stay in the order in which they were offered.
- */
-function offer(best: Neighbours, at: number, candidate: number, similarity: number): void {
-  const last = at + best.k - 1
-  if (!(similarity > best.similarity[last])) return
-  let slot = last
-  for (; slot > at && similarity > best.similarity[slot - 1]; slot--) {
-    best.similarity[slot] = best.similarity[slot - 1]
-    best.index[slot] = best.index[slot - 1]
-  }
-  best.similarity[slot] = similarity
-  best.index[slot] = candidate
-}
-
-function noneYet(queries: number, k: number, similarity = -Infinity): Neighbours {
-  return {
-    k,
-    index: new Int32Array(queries * k).fill(-1),
-    similarity: new Float32Array(queries * k).fill(similarity),
-  }
-}
 
 /**
  * Exact nearest gallery entries by cosine (no index, no approximation). The gallery passes by once, as blocks of unit rows
@@ -112,10 +83,4 @@ function promising(best: Neighbours, query: number, largest: Float32Array): numb
   const stretches = noneYet(1, k, best.similarity[(query + 1) * k - 1])
   largest.forEach((similarity, stretch) => offer(stretches, 0, stretch, similarity))
   return [...stretches.index].filter((stretch) => stretch >= 0).sort((a, b) => a - b)
-}
-
-/** The first `count` of the k places, where the gallery has no more entries. */
-function firstOf({ k, index, similarity }: Neighbours, count: number): Neighbours {
-  const keeps = (_: number, at: number) => at % k < count
-  return { k: count, index: index.filter(keeps), similarity: similarity.filter(keeps) }
 }

@@ -220,7 +220,7 @@ export function imageFinder(inventory: Inventory): (...candidates: (string | und
 }
 
 /** The largest centred part of this aspect ratio (width / height). */
-function cropCentre(image: Image, aspect: number): Image {
+export function cropCentre(image: Image, aspect: number): Image {
   const width = Math.max(1, Math.min(image.width, Math.round(image.height * aspect)))
   const height = Math.max(1, Math.min(image.height, Math.round(image.width / aspect)))
   if (width === image.width && height === image.height) return image
@@ -234,7 +234,8 @@ function cropCentre(image: Image, aspect: number): Image {
   return { data, width, height, channels: image.channels }
 }
 
-function putColour(image: Image, out: Uint8Array): void {
+/** Copies pixels (H, W, 3); grey ones become three equal channels. */
+export function putColour(image: Image, out: Uint8Array): void {
   if (image.channels === 3) out.set(image.data)
   else for (let i = 0; i < image.data.length; i++) out.fill(image.data[i], i * 3, i * 3 + 3)
 }

@@ -3,12 +3,14 @@ import { join, resolve } from 'node:path'
 import { MindEyeError } from '../base/errors.ts'
 import { isTemporary, makeFolders, sweepTemporary, writeFileAtomic } from '../base/files.ts'
 import { openDatabase, type Db } from './database.ts'
+import { Galleries } from './galleries.ts'
 import { Jobs } from './jobs.ts'
 import { Packs } from './packs.ts'
 import { Runs } from './runs.ts'
 import { Subjects } from './subjects.ts'
 import { Uploads } from './uploads.ts'
 
+export type { Galleries, GalleryImage, NewGallery } from './galleries.ts'
 export type { Jobs, NewJob } from './jobs.ts'
 export type { NewPack, Packs } from './packs.ts'
 export * from './records.ts'
@@ -19,7 +21,7 @@ export type { NewUpload, Upload, Uploads } from './uploads.ts'
 const marker = 'workspace.json'
 
 /**
- * The folder on disk in which everything lives: `subjects/`, `runs/`, `packs/`, and `index.sqlite`, which mirrors them and keeps the jobs.
+ * The folder on disk in which everything lives: `subjects/`, `runs/`, `packs/`, `galleries/`, and `index.sqlite`, which mirrors the first three and keeps the jobs.
  * Several processes (the app, commands) may have it open at once; engine processes write only into run folders.
  */
 export class Workspace {
@@ -27,6 +29,7 @@ export class Workspace {
   readonly subjects: Subjects
   readonly runs: Runs
   readonly packs: Packs
+  readonly galleries: Galleries
   readonly jobs: Jobs
   readonly uploads: Uploads
   /** What was found damaged on opening and how it was handled, for the log. */
@@ -40,9 +43,10 @@ export class Workspace {
     this.subjects = new Subjects(path, db)
     this.runs = new Runs(path, db)
     this.packs = new Packs(path, db)
+    this.galleries = new Galleries(path)
     this.jobs = new Jobs(db)
     this.uploads = new Uploads(path)
-    for (const { folder } of [this.subjects, this.runs, this.packs]) sweepTemporary(folder)
+    for (const { folder } of [this.subjects, this.runs, this.packs, this.galleries]) sweepTemporary(folder)
     sweepTemporary(path)
     this.problems = [this.subjects, this.runs, this.packs].flatMap((part) => part.reconcile())
     if (putAside)
@@ -61,7 +65,7 @@ export class Workspace {
     if (content?.includes(marker)) checkMarker(join(root, marker))
     else writeFileAtomic(join(root, marker), `${JSON.stringify({ format: 'mindeye-workspace', version: 1 })}\n`)
     // After the marker: without it a folder with anything in it would not be taken for ours.
-    makeFolders(root, ['subjects', 'runs', 'packs'])
+    makeFolders(root, ['subjects', 'runs', 'packs', 'galleries'])
     return new Workspace(root)
   }
 

@@ -55,6 +55,20 @@ export interface PackRecord {
   parts: string[]
 }
 
+/** What `galleries/ID/gallery.json` says. */
+export interface GalleryRecord {
+  version: 1
+  id: string
+  /** Absolute path of the images, which are not ours. */
+  folder: string
+  /** ISO 8601. */
+  added: string
+  /** Of the images' names and sizes, to notice that they have changed. */
+  fingerprint: string
+  /** How many. */
+  images: number
+}
+
 export interface JobRecord {
   id: number
   action: string

@@ -83,13 +83,13 @@ describe('retrieve and evaluate tell the same story', () => {
       expect(subject.trials.part[trial]).toBe(1)
       expect(found.map(({ similarity }) => similarity)).toEqual(found.map((f) => f.similarity).sort((a, b) => b - a))
       expect(found.map(({ correct }) => correct)).toEqual(found.map((f) => f.stimulus === stimulus))
-      if (Number.isInteger(rank)) expect(found.findIndex(({ correct }) => correct)).toBe(rank <= 3 ? rank - 1 : -1)
+      if (Number.isInteger(rank)) expect(found.findIndex(({ correct }) => correct)).toBe(rank! <= 3 ? rank! - 1 : -1)
     }
     for (const [k, score] of [
       [1, evaluation.retrieval[direction].top1],
       [3, evaluation.retrieval[direction].top3],
     ] as const) {
-      const hits = retrieved.trials.filter(({ rank }) => rank <= k).length
+      const hits = retrieved.trials.filter(({ rank }) => rank! <= k).length
       expect(score).toMatchObject({ n: 12, chance: k / 12 })
       expect(Math.abs(score.mean - hits / 12)).toBeLessThan(1e-9)
       expect(score.ci95[0]).toBeLessThanOrEqual(score.mean)

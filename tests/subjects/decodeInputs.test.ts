@@ -4,13 +4,12 @@ import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import type { NdArray } from '../../src-main/formats/array.ts'
 import { writeHdf5 } from '../../src-main/formats/hdf5.ts'
-import { encodePng } from '../../src-main/formats/images.ts'
 import { encodeMatlab5 } from '../../src-main/formats/matlab5.ts'
 import { encodeNpy, openNpy } from '../../src-main/formats/npy.ts'
 import { encodeSafetensors } from '../../src-main/formats/safetensors.ts'
 import { openFile } from '../../src-main/formats/source.ts'
 import { encodeTable } from '../../src-main/formats/table.ts'
-import { writeGallery, writeNewTrials } from '../../src-main/subjects/decodeInputs.ts'
+import { writeNewTrials } from '../../src-main/subjects/decodeInputs.ts'
 
 const base = fs.mkdtempSync(join(tmpdir(), 'decode-inputs-'))
 afterAll(() => fs.rmSync(base, { recursive: true }))
@@ -97,46 +96,5 @@ describe('refused in words', () => {
     )
     const numbered = await copied([put('y.csv', Buffer.from('0,1,2,3\n1,2,3,4\n'))])
     expect(numbered.values).toEqual([1, 2, 3, 4])
-  })
-})
-
-describe('a folder as gallery', () => {
-  const plain = (width: number, height: number, colour: number[]) =>
-    encodePng({
-      width,
-      height,
-      channels: 3,
-      data: Uint8Array.from(
-        Array(width * height)
-          .fill(colour)
-          .flat(),
-      ),
-    })
-
-  test('gets the shape of the subject’s images, in colour or grey', async () => {
-    const pictures = join(folder, 'pictures')
-    fs.mkdirSync(join(pictures, 'deep'), { recursive: true })
-    fs.writeFileSync(join(pictures, 'deep', 'a.png'), await plain(20, 10, [200, 0, 0]))
-    fs.writeFileSync(join(pictures, 'b.png'), await plain(8, 8, [30, 60, 90]))
-    fs.writeFileSync(join(pictures, 'notes.txt'), 'nothing')
-    const file = join(folder, 'gallery.npy')
-    const names = await writeGallery({ folder: pictures, image: { height: 6, width: 6, channels: 3 }, file }, quiet)
-    expect(names).toEqual(['b.png', 'deep/a.png'])
-    const { shape, values } = readBack(file)
-    expect(shape).toEqual([2, 6, 6, 3])
-    expect(values.slice(0, 3)).toEqual([30, 60, 90])
-    expect(values.slice(-3)).toEqual([200, 0, 0])
-    await writeGallery({ folder: pictures, image: { height: 6, width: 6, channels: 1 }, file }, quiet)
-    expect(readBack(file).shape).toEqual([2, 6, 6, 1])
-    expect(readBack(file).values[0]).toBe(Math.round(0.299 * 30 + 0.587 * 60 + 0.114 * 90))
-  })
-
-  test('must hold pictures', async () => {
-    const file = join(folder, 'gallery.npy')
-    const image = { height: 6, width: 6, channels: 3 } as const
-    await expect(writeGallery({ folder, image, file }, quiet)).rejects.toThrow(/--gallery: expected a folder with PNG/)
-    put('broken.png', Buffer.from('\x89PNG\r\n\x1a\nnothing', 'latin1'))
-    await expect(writeGallery({ folder, image, file }, quiet)).rejects.toThrow(/broken.png/)
-    expect(fs.readdirSync(folder)).toEqual(['broken.png'])
   })
 })
