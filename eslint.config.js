@@ -1,4 +1,5 @@
 import js from '@eslint/js'
+import vue from 'eslint-plugin-vue'
 import tseslint from 'typescript-eslint'
 import rooms from './scripts/lint/rooms.mjs'
 
@@ -14,11 +15,29 @@ export default tseslint.config(
       'no-control-regex': 'off', // binary formats are full of them
     },
   },
+  // Types of components are vue-tsc's business: here they would all be unknown.
+  {
+    files: ['**/*.vue'],
+    extends: [tseslint.configs.recommended],
+    languageOptions: { parserOptions: { parser: tseslint.parser } },
+    rules: {
+      'no-undef': 'off',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+    },
+  },
+  // After the parser of TypeScript, which its own calls for the script. No rules of form: prettier formats templates, too.
+  ...vue.configs['flat/essential'],
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: {
-      parserOptions: { projectService: { allowDefaultProject: ['*.config.ts'] }, tsconfigRootDir: import.meta.dirname },
+      parserOptions: {
+        projectService: { allowDefaultProject: ['*.config.ts'] },
+        tsconfigRootDir: import.meta.dirname,
+        // The page's TypeScript imports components, and all of one program must agree on what belongs to it.
+        extraFileExtensions: ['.vue'],
+      },
     },
     rules: {
       'no-undef': 'off', // the compiler knows better

@@ -7,7 +7,18 @@ export default defineConfig({
   test: {
     reporters: ['default', './scripts/countReporter.ts'],
     projects: [
-      { test: { ...shared, name: 'main', include: ['tests/**/*.test.ts'] } },
+      { test: { ...shared, name: 'main', include: ['tests/**/*.test.ts'], exclude: ['tests/browser/**'] } },
+      // What people click, in Chromium on the Node host.
+      {
+        test: {
+          ...shared,
+          name: 'browser',
+          include: ['tests/browser/**/*.test.ts'],
+          globalSetup: ['tests/browser/buildPage.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+        },
+      },
       // What computes must give the same on the plain backend, which runs where TensorFlow does not load.
       {
         test: {

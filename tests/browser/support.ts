@@ -1,0 +1,126 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AxeBuilder } from '@axe-core/playwright'
+import { chromium, type Browser, type Page } from 'playwright-core'
+import { afterAll, expect } from 'vitest'
+import { layout } from '../../src-main/base/layout.ts'
+import { startNodeHost, type NodeHost } from '../../src-main/hosts/nodeServer.ts'
+
+const candidates = [
+  process.env.MINDEYE_CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+]
+const executablePath = candidates.find((path) => path !== undefined && existsSync(path))
+
+/** Why browser tests are skipped here; undefined where they run. */
+export const skipReason = executablePath ? undefined : 'no Chromium: apt-get install chromium, or set MINDEYE_CHROMIUM'
+if (skipReason) console.warn(`browser tests are skipped: ${skipReason}`)
+
+const flags = [
+  '--no-sandbox',
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+  '--force-color-profile=srgb',
+]
+
+let browser: Promise<Browser> | undefined
+const cleanUps: (() => Promise<unknown> | void)[] = []
+afterAll(async () => {
+  for (const cleanUp of cleanUps.reverse()) await cleanUp()
+  await (await browser)?.close()
+  browser = undefined
+}, 60_000)
+
+export interface Workstation {
+  page: Page
+  host: NodeHost
+  workspace: string
+  /** What the page complained of so far: errors on the console and exceptions. */
+  complaints: string[]
+  close(): Promise<void>
+}
+
+/** A temporary folder that is gone after the tests of the file. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'mindeye-browser-'))
+  cleanUps.push(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/**
+ * The app on a workspace (default: an empty one), opened in Chromium at 1440 x 900. `close` fails when the page complained of anything;
+ * it is called at the end of the file where a test has not.
+ */
+export async function openWorkstation(
+  options: { workspace?: string; allow?: string[]; theme?: 'dark' | 'light'; place?: string } = {},
+): Promise<Workstation> {
+  const workspace = options.workspace ?? join(temporaryFolder(), 'workspace')
+  const host = await startNodeHost({
+    workspacePath: workspace,
+    renderer: layout.renderer,
+    allow: options.allow ?? [],
+    log: () => {},
+    port: 0,
+  })
+  browser ??= chromium.launch({ executablePath, args: flags })
+  const context = await (
+    await browser
+  ).newContext({
+    viewport: { width: 1440, height: 900 },
+    colorScheme: options.theme ?? 'dark',
+    reducedMotion: 'reduce',
+  })
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
+  let closed = false
+  const close = async () => {
+    if (closed) return
+    closed = true
+    await context.close()
+    await host.close()
+    expect(complaints).toEqual([])
+  }
+  cleanUps.push(close)
+  await page.goto(host.address)
+  if (options.place) await page.goto(new URL(`/#/${options.place}`, host.address).href)
+  await page.locator('.shell').waitFor()
+  return { page, host, workspace, complaints, close }
+}
+
+/** Axe's serious and critical findings, as lines that name the rule and the element. */
+export async function seriousFindings(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, help, nodes }) => nodes.map(({ target }) => `${id}: ${help} (${target.join(' ')})`))
+}
+
+/** Drops files and folders onto the page as a file manager would: names with slashes lie in folders. */
+export async function dropFiles(page: Page, files: { name: string; path: string }[], target = '.shell'): Promise<void> {
+  const contents = files.map(({ name, path }) => ({ name, data: readFileSync(path).toString('base64') }))
+  await page.evaluate(
+    async ({ contents, target }) => {
+      const transfer = new DataTransfer()
+      for (const { name, data } of contents) {
+        const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0))
+        transfer.items.add(new File([bytes], name))
+      }
+      const element = document.querySelector(target)!
+      for (const type of ['dragenter', 'dragover', 'drop'])
+        element.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: transfer }))
+    },
+    { contents, target },
+  )
+}
