@@ -22,7 +22,11 @@ import {
 } from './security.ts'
 import { readWindowState, smallestWindow, windowBounds, writeWindowState } from './windowState.ts'
 
-const { values } = parseArgs({ options: { workspace: { type: 'string' } }, strict: false })
+const { values } = parseArgs({
+  args: process.argv.slice(app.isPackaged ? 1 : 2),
+  options: { workspace: { type: 'string' } },
+  strict: false, // Chromium's own switches come along
+})
 const workspacePath = resolve(typeof values.workspace === 'string' ? values.workspace : defaultWorkspace())
 
 // One instance per workspace: its profile has the lock, so a second start shows the window that is there.

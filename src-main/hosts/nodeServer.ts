@@ -20,6 +20,8 @@ export interface NodeHost {
   address: string
   port: number
   token: string
+  /** An address that works once: other users of the machine can read the command line of the browser that gets it. */
+  addressForOnce(): string
   /** Ends open requests, jobs and child processes. */
   close(): Promise<void>
 }
@@ -27,10 +29,11 @@ export interface NodeHost {
 /** Serves the app on 127.0.0.1 only. Throws a `MindEyeError` when the port is taken or the folder is no workspace. */
 export async function startNodeHost({ renderer, port, ...host }: ServerOptions): Promise<NodeHost> {
   const app = await createApp({ ...host, native: false })
-  const token = randomBytes(24).toString('base64url')
+  const token = secret()
+  const tickets = new Set<string>()
   let listening: Listening
   try {
-    listening = await listen(guarded(answerer(app, renderer), token), port)
+    listening = await listen(guarded(answerer(app, renderer), token, tickets), port)
   } catch (error) {
     await app.close()
     throw error
@@ -39,11 +42,18 @@ export async function startNodeHost({ renderer, port, ...host }: ServerOptions):
     address: `http://127.0.0.1:${listening.port}/?token=${token}`,
     port: listening.port,
     token,
+    addressForOnce() {
+      const ticket = secret()
+      tickets.add(ticket)
+      return `http://127.0.0.1:${listening.port}/?token=${ticket}`
+    },
     async close() {
       await Promise.all([listening.close(), app.close()])
     },
   }
 }
+
+const secret = () => randomBytes(24).toString('base64url')
 
 export interface Listening {
   port: number
@@ -82,26 +92,22 @@ export async function listen(fetch: (request: Request) => Promise<Response>, por
 /**
  * Lets only the holder of the token pass: a browser exchanges it for a cookie, since images and streams cannot send headers; a
  * program sends it as `Authorization: Bearer TOKEN`. The cookie is a secret of its own and named by the port that the browser
- * sees, because browsers share cookies between the ports of a machine.
+ * sees, because browsers share cookies between the ports of a machine. `tickets` are exchanged like the token, each once.
  */
 export function guarded(
   answer: (request: Request) => Promise<Response>,
   token: string,
+  tickets = new Set<string>(),
 ): (request: Request) => Promise<Response> {
-  const session = randomBytes(24).toString('base64url')
+  const session = secret()
   return async (request) => {
     const url = new URL(request.url)
     const given = request.method === 'GET' && url.pathname === '/' ? url.searchParams.get('token') : null
     const refusal = refuseRequest(request, given !== null)
     if (refusal) return plainText(403, refusal)
     const name = `mindeye-${portOf(request.headers.get('Host') ?? '')}`
-    if (secretsEqual(given, token)) {
-      const cookie = `${name}=${session}; Path=/; HttpOnly; SameSite=Strict`
-      return new Response(null, {
-        status: 303,
-        headers: { Location: '/', 'Set-Cookie': cookie, 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer' },
-      })
-    }
+    if (secretsEqual(given, token) || (given !== null && tickets.delete(given)))
+      return welcome(`${name}=${session}; Path=/; HttpOnly; SameSite=Strict`, request)
     const bearer = /^Bearer (.+)$/.exec(request.headers.get('Authorization') ?? '')?.[1]
     if (secretsEqual(cookieOf(request, name), session) || secretsEqual(bearer, token)) return answer(request)
     return plainText(
@@ -109,6 +115,18 @@ export function guarded(
       'Open the address with its token that MindEye printed when it started; each start makes a new one.',
     )
   }
+}
+
+/**
+ * Leads to the address without token. A redirect of a link on another site's page would count as that site's, and the cookie
+ * would not be sent; a page of ours that goes on by itself does not.
+ */
+function welcome(cookie: string, { headers }: Request): Response {
+  const isLinked = ['cross-site', 'same-site'].includes(headers.get('Sec-Fetch-Site') ?? '')
+  const response = isLinked ? plainText(200, 'Opening MindEye …') : plainText(303, '')
+  response.headers.set(isLinked ? 'Refresh' : 'Location', isLinked ? '0; url=/' : '/')
+  response.headers.set('Set-Cookie', cookie)
+  return response
 }
 
 function cookieOf(request: Request, name: string): string | undefined {

@@ -55,7 +55,7 @@ describe('the token', () => {
       expect.stringMatching(new RegExp(`^mindeye-${host.port}=[\\w-]{32}; Path=/; HttpOnly; SameSite=Strict$`)),
     ])
     expect(headers['set-cookie']![0]).not.toContain(host.token)
-    expect(body).toBe('')
+    expect(body.trim()).toBe('')
     const page = await ask('/', { Cookie: `other=1; ${await cookie()}` })
     expect(page.status).toBe(200)
     expect(page.body).toContain('<title>MindEye</title>')
@@ -68,6 +68,24 @@ describe('the token', () => {
     expect(held).toMatch(/^mindeye-9999=/)
     expect((await ask('/', { Host, Cookie: held })).status).toBe(200)
     expect((await ask('/', { Host: 'localhost:9998', Cookie: held })).status).toBe(403)
+  })
+
+  it('is followed by a page of ours when another site links here, whose redirect would lose the cookie', async () => {
+    for (const site of ['cross-site', 'same-site']) {
+      const { status, headers } = await ask(`/?token=${host.token}`, { 'Sec-Fetch-Site': site })
+      expect(status).toBe(200)
+      expect(headers.refresh).toBe('0; url=/')
+      expect(headers['set-cookie']).toHaveLength(1)
+    }
+    expect((await ask(`/?token=${host.token}`, { 'Sec-Fetch-Site': 'none' })).status).toBe(303)
+  })
+
+  it('has stand-ins that work once', async () => {
+    const [one, other] = [host.addressForOnce(), host.addressForOnce()].map((address) => new URL(address).search)
+    expect((await ask(`/${one}`, { Host: 'example.org' })).status).toBe(403) // does not use it up
+    expect((await ask(`/${one}`)).status).toBe(303)
+    expect((await ask(`/${one}`)).status).toBe(403)
+    expect((await ask(`/${other}`)).headers['set-cookie']).toHaveLength(1)
   })
 
   it('works as a header for programs', async () => {
@@ -94,7 +112,7 @@ describe('the token', () => {
       { Authorization: `Basic ${host.token}` },
       { Cookie: `mindeye-${host.port}=${host.token}` },
       { Cookie: `mindeye-${host.port}=` },
-    ])
+    ] as Record<string, string>[])
       expect((await ask('/api/host', headers)).status, JSON.stringify(headers)).toBe(403)
     expect((await ask('/?token=wrong')).headers['set-cookie']).toBeUndefined()
     expect((await ask(`/?token=${host.token}`, {}, 'POST')).headers['set-cookie']).toBeUndefined()
