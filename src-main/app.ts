@@ -99,6 +99,7 @@ export async function createApp(host: Host): Promise<App> {
     async close() {
       watcher.close()
       await calls.close()
+      services.events.close()
       services.subjects.close()
       await ctx.close()
     },

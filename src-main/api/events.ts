@@ -40,6 +40,7 @@ export class Events {
   private readonly epoch = Date.now().toString(36)
   private readonly kept: { id: number; text: string }[] = []
   private readonly listeners = new Set<() => void>()
+  private readonly ending = new AbortController()
   private readonly snapshot: () => EventMap['snapshot']
   private last = 0
 
@@ -57,6 +58,11 @@ export class Events {
     this.kept.push({ id, text: this.encode(id, type, data) })
     if (this.kept.length > KEPT) this.kept.splice(0, this.kept.length - KEPT)
     for (const wake of this.listeners) wake()
+  }
+
+  /** Ends all streams. */
+  close(): void {
+    this.ending.abort()
   }
 
   /** A stream of text/event-stream from after the event `after` (`EPOCH-NUMBER`), ended by the signal. */
@@ -84,7 +90,7 @@ export class Events {
           clearInterval(heartbeat)
           this.listeners.delete(wake)
         }
-        signal.addEventListener('abort', () => {
+        AbortSignal.any([signal, this.ending.signal]).addEventListener('abort', () => {
           close()
           try {
             controller.close()
