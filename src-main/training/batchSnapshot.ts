@@ -63,6 +63,11 @@ export interface SnapshotPace {
 
 const PACE: SnapshotPace = { intervalMs: 2000, rest: 100 }
 
+interface Seen {
+  logits: Float32Array<ArrayBuffer>
+  target: Float32Array<ArrayBuffer>
+}
+
 /** The newest snapshot of a run. */
 export const batchFile = (runFolder: string): string => join(runFolder, 'batch.safetensors')
 
@@ -76,7 +81,7 @@ export class BatchSnapshots {
   private readonly options: SnapshotOptions
   private readonly pace: SnapshotPace
   private next = 0
-  private seen: { logits: Float32Array; target: Float32Array } | undefined
+  private seen: Seen | undefined
 
   constructor(runFolder: string, options: SnapshotOptions, pace = PACE) {
     this.path = batchFile(runFolder)
@@ -88,7 +93,7 @@ export class BatchSnapshots {
   watch(): ContrastWatch | undefined {
     if (performance.now() < this.next) return undefined
     return (logits, target) => {
-      this.seen = { logits: logits.dataSync<'float32'>().slice(), target: target.dataSync<'float32'>().slice() }
+      this.seen = { logits: Float32Array.from(logits.dataSync()), target: Float32Array.from(target.dataSync()) }
     }
   }
 
@@ -127,15 +132,11 @@ export class BatchSnapshots {
   }
 }
 
-function encodeBatch(
-  facts: BatchFacts,
-  { logits, target }: { logits: Float32Array; target: Float32Array },
-  places: number,
-): Uint8Array {
+function encodeBatch(facts: BatchFacts, { logits, target }: Seen, places: number): Uint8Array {
   const size = facts.stimuli.length
   const similarity = logits.map((logit) => logit * facts.temperature)
   // Of tokens: the mean cosine of two pictures' tokens, and the share of a picture's labels that lies on another.
-  const matrix = (data: Float32Array, scale: number): NdArray => ({
+  const matrix = (data: Float32Array<ArrayBuffer>, scale: number): NdArray => ({
     dtype: 'float32',
     shape: [size, size],
     data: places === 1 ? data : blockSums(data, size, places, scale),
@@ -147,7 +148,7 @@ function encodeBatch(
 }
 
 /** Sums of the blocks (P, P) of a matrix (B·P, B·P), times `scale`: (B, B). */
-function blockSums(data: Float32Array, size: number, places: number, scale: number): Float32Array {
+function blockSums(data: Float32Array, size: number, places: number, scale: number): Float32Array<ArrayBuffer> {
   const sums = new Float64Array(size * size)
   const width = size * places
   for (let row = 0; row < width; row++)

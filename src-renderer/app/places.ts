@@ -1,8 +1,9 @@
 import { compute } from '../compute/index.ts'
+import { train } from '../training/index.ts'
 import type { PanelDef, Place } from './place.ts'
 
 /** The rail from top to bottom; Compute sits at its foot. */
-export const places: readonly Place[] = [compute]
+export const places: readonly Place[] = [train, compute]
 
 export const placeOf = (id: string): Place => places.find((place) => place.id === id) ?? places[0]
 

@@ -1,0 +1,36 @@
+import { Activity } from 'lucide-vue-next'
+import type { Place } from '../app/place.ts'
+import BatchPanel from './BatchPanel.vue'
+import ComparePanel from './ComparePanel.vue'
+import ConfigPanel from './ConfigPanel.vue'
+import CurvesPanel from './CurvesPanel.vue'
+import LogPanel from './LogPanel.vue'
+import RunInspector from './RunInspector.vue'
+import RunsPanel from './RunsPanel.vue'
+import TrainTree from './TrainTree.vue'
+
+/** From options to a decoder: start a training, watch it, compare it with others. */
+export const train: Place = {
+  id: 'train',
+  title: 'Train',
+  icon: Activity,
+  key: '2',
+  panels: [
+    { id: 'curves', title: 'Curves', component: CurvesPanel },
+    { id: 'config', title: 'New training', component: ConfigPanel },
+    { id: 'batch', title: 'Batch', component: BatchPanel },
+    { id: 'runs', title: 'Runs', component: RunsPanel },
+    { id: 'compare', title: 'Compare', component: ComparePanel },
+    { id: 'train-log', title: 'Log', component: LogPanel },
+  ],
+  layout: [
+    { panel: 'curves' },
+    { panel: 'runs', beside: 'curves', side: 'below', share: 0.36 },
+    { panel: 'config', beside: 'curves', side: 'right', share: 0.46 },
+    { panel: 'batch', beside: 'curves', side: 'within' },
+    { panel: 'compare', beside: 'runs', side: 'within' },
+    { panel: 'train-log', beside: 'runs', side: 'within' },
+  ],
+  tree: TrainTree,
+  inspector: RunInspector,
+}
