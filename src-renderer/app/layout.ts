@@ -16,6 +16,7 @@ export function placePanels(dock: DockviewApi, place: Place): void {
       component: id,
       title: def.title,
       ...(reference && { position: { referencePanel: beside!, direction: side } }),
+      inactive: side === 'within', // a tab behind the one that is there
       ...(reference &&
         share &&
         side !== 'within' &&

@@ -25,7 +25,7 @@ export const train: Place = {
   ],
   layout: [
     { panel: 'curves' },
-    { panel: 'runs', beside: 'curves', side: 'below', share: 0.36 },
+    { panel: 'runs', beside: 'curves', side: 'below', share: 0.3 },
     { panel: 'config', beside: 'curves', side: 'right', share: 0.46 },
     { panel: 'batch', beside: 'curves', side: 'within' },
     { panel: 'compare', beside: 'runs', side: 'within' },
