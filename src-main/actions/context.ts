@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import { layout } from '../base/layout.ts'
 import { engineMemory, openChannel, type Channel } from '../engine/channel.ts'
+import { deviceEnvironment } from '../engine/devices.ts'
+import { readSettings } from '../workspace/settings.ts'
 import type { Workspace } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
 import type { EngineMethods, ReaderMethods } from './methods.ts'
@@ -14,11 +16,17 @@ export interface OwnedContext extends ActionContext {
 export function createContext(log: (line: string) => void): OwnedContext {
   const workspaces = new Map<string, Workspace>()
   const engines = new Set<Channel<EngineMethods>>()
+  /** What was chosen to compute for the workspace; of several, for the first that was opened. */
+  const chosenDevice = () => {
+    const [root] = workspaces.keys()
+    const { device, threads } = root === undefined ? { device: 'auto', threads: 0 } : readSettings(root)
+    return deviceEnvironment(device, threads)
+  }
   const startEngine = () => {
     const channel = openChannel<EngineMethods>({
       name: 'the engine process',
       entry: layout.entry('engine'),
-      env: engineMemory,
+      env: { ...engineMemory, ...chosenDevice() },
       onLine: (line) => log(`engine: ${line}`),
     })
     engines.add(channel)
@@ -26,6 +34,7 @@ export function createContext(log: (line: string) => void): OwnedContext {
     return channel
   }
   let engine: Channel<EngineMethods> | undefined
+  let engineDevice = ''
   let reader: Channel<ReaderMethods> | undefined
   return {
     log,
@@ -42,7 +51,12 @@ export function createContext(log: (line: string) => void): OwnedContext {
       return workspace
     },
     engine() {
-      if (!engine?.alive) engine = startEngine()
+      const device = JSON.stringify(chosenDevice())
+      if (engine?.alive && device === engineDevice) return engine
+      // Another device was chosen: the next question goes to a process that computes on it.
+      void engine?.close()
+      engineDevice = device
+      engine = startEngine()
       return engine
     },
     ownEngine: startEngine,

@@ -1,5 +1,6 @@
 import type { Action } from './action.ts'
 import { checkpointAction } from './checkpoint.ts'
+import { computeAction } from './compute.ts'
 import { decodeAction } from './decode.ts'
 import { demoAction } from './demo.ts'
 import { demoSubjectAction } from './demoSubject.ts'
@@ -15,17 +16,20 @@ import { retrieveAction } from './retrieve.ts'
 import { runs } from './runs.ts'
 import { simulateAction } from './simulate.ts'
 import { subjectsAction } from './subjects.ts'
+import { surfacesAction } from './surfaces.ts'
 import { trainAction } from './train.ts'
 
 /** Everything a researcher can do, in the order of the help page. The CLI and the API are derived from this list. */
 export const actions = [
   doctor,
+  computeAction,
   demoAction,
   demoSubjectAction,
   simulateAction,
   inspect,
   importAction,
   subjectsAction,
+  surfacesAction,
   presetsAction,
   estimateAction,
   trainAction,

@@ -113,7 +113,11 @@ function cpuName(): string {
 
 function gpuName(): string {
   try {
-    const names = execFileSync('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'], { encoding: 'utf8' })
+    const first = /^\d+/.exec(process.env.CUDA_VISIBLE_DEVICES ?? '')?.[0]
+    const card = first === undefined ? [] : ['-i', first]
+    const names = execFileSync('nvidia-smi', [...card, '--query-gpu=name', '--format=csv,noheader'], {
+      encoding: 'utf8',
+    })
     return names.split('\n')[0].trim()
   } catch {
     return 'NVIDIA GPU'
