@@ -6,6 +6,7 @@ import { Events } from './api/events.ts'
 import { OpenSubjects } from './api/openSubjects.ts'
 import { PickedPaths } from './api/picked.ts'
 import { router } from './api/router.ts'
+import { brainRoutes } from './api/routes/brain.ts'
 import { fileRoutes } from './api/routes/files.ts'
 import { retrievalRoutes } from './api/routes/retrieval.ts'
 import { runsRoutes } from './api/routes/runs.ts'
@@ -76,6 +77,7 @@ export async function createApp(host: Host): Promise<App> {
     .get('/host', (c) =>
       c.json({ native: host.native, browse: host.allow.length > 0, workspace: services.workspace.path }),
     )
+    .route('/brain', brainRoutes(services))
     .route('/files', fileRoutes(services))
     .route('/retrieval', retrievalRoutes(services))
     .route('/runs', runsRoutes(services))

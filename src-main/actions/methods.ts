@@ -19,6 +19,10 @@ import type { Proposal } from '../subjects/proposals.ts'
 import type { ImageShape } from '../subjects/pictures.ts'
 import type { SimulateOptions } from '../subjects/simulator/simulate.ts'
 import type { Mapping } from '../subjects/study.ts'
+import type { Check } from '../subjects/checks.ts'
+import type { Overlay, OverlayJob } from '../subjects/surfaces/overlay.ts'
+import type { StoredSurfaces } from '../subjects/surfaces/stored.ts'
+import type { VoxelStatistics } from '../subjects/voxelStatistics.ts'
 
 /**
  * What the two child processes can be asked, as types only: `hosts/engine.ts` and `hosts/reader.ts` must offer a handler
@@ -103,6 +107,14 @@ export interface ReaderMethods {
   importStudy(params: DatasetParams & { id: string; folder: string }): ImportResult
   /** Writes simulated subjects. */
   simulate(params: SimulateOptions): { subjects: { id: string; path: string }[] }
+  /** Reads surfaces and gives them to an imported subject. */
+  attachSurfaces(params: { subjectFolder: string; paths: string[] }): { facts: StoredSurfaces; check: Check }
+  /** A map from a file, on a subject's voxels and vertices. */
+  readOverlay(params: OverlayJob): Overlay
+  /** Mean and SD of each voxel over all trials, kept in the subject's cache. */
+  voxelStatistics(params: { subjectFolder: string }): VoxelStatistics
+  /** Norm of each voxel's weights, averaged over the models, (voxels). */
+  weightNorms(params: { paths: string[]; voxels: number }): Float32Array
   /** Copies trials of unknown images into the .npy `file`, (trials, voxelCount) float32. */
   newTrials(params: DatasetParams & { voxelCount: number; file: string }): NewTrialsFile
   /** The pictures below a folder, told by their contents. */

@@ -32,6 +32,14 @@ export const simulateAction = defineAction({
         v.description('side of the images in pixels (default: as in the real files, 256, 224 or 425)'),
       ),
     ),
+    cortex: v.optional(
+      v.pipe(
+        count(3, 7),
+        v.description(
+          'fineness of the cortical surfaces, 10 · 4^n + 2 vertices a hemisphere (default 6; 7 as a scan has)',
+        ),
+      ),
+    ),
   }),
   // Minutes of computing, so not in the process of a host, which has others to answer.
   run: (ctx, input, { signal, progress }) => ctx.reader().call('simulate', input, { signal, onProgress: progress }),

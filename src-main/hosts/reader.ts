@@ -6,6 +6,9 @@ import { rebuildCache } from '../subjects/cache.ts'
 import { importPaths, inspectPaths, recognisePaths } from '../subjects/importer.ts'
 import { proposeDatasets } from '../subjects/proposals.ts'
 import { readManifest } from '../subjects/subject.ts'
+import { attachSurfaces } from '../subjects/surfaces/attach.ts'
+import { readOverlay } from '../subjects/surfaces/overlay.ts'
+import { computeStatistics } from '../subjects/voxelStatistics.ts'
 
 /** Entry of the reader process: it parses and fingerprints files nobody has vouched for, and may be killed at any time. */
 serve<ReaderMethods>({
@@ -23,6 +26,10 @@ serve<ReaderMethods>({
   rebuildCache: ({ folder }) => rebuildCache(folder, readManifest(folder)),
   inspect: ({ paths, map }, options) => inspectPaths(paths, { map }, options),
   importStudy: ({ paths, map, id, folder }, options) => importPaths(paths, { id, map }, folder, options),
+  attachSurfaces: ({ subjectFolder, paths }) => attachSurfaces(subjectFolder, paths),
+  readOverlay,
+  voxelStatistics: ({ subjectFolder }) => computeStatistics(subjectFolder),
+  weightNorms: async ({ paths, voxels }) => (await import('../training/weightNorms.ts')).weightNorms(paths, voxels),
   newTrials: writeNewTrials,
   listGallery,
   gallerySlice: writeGallerySlice,

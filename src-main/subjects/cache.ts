@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { DType } from '../formats/array.ts'
 import { MindEyeError } from '../base/errors.ts'
-import { disk, removeFolder, stageFolder, sweepTemporary } from '../base/files.ts'
+import { disk, removeFolder, stageFolder, sweepTemporary, writeFileAtomic } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
 import { npyHeader } from '../formats/npy.ts'
 import { type Facts, gatherFacts } from './facts.ts'
@@ -10,6 +10,7 @@ import { verifySource } from './fingerprint.ts'
 import { openStudy } from './layouts/index.ts'
 import type { Study } from './study.ts'
 import type { SubjectManifest } from './subject.ts'
+import { encodeStatistics } from './voxelStatistics.ts'
 
 /** An .npy file written block by block. */
 class NpyWriter {
@@ -46,8 +47,8 @@ class NpyWriter {
 }
 
 /**
- * Reads the whole study once in blocks, writing `voxels.npy` (trials, V) float32 and `stimuli.npy` (n, H, W, C) uint8 into
- * `dir`. A value that is not finite becomes its voxel's mean over the finite trials. Returns what the pass found.
+ * Reads the whole study once in blocks, writing `voxels.npy` (trials, V) float32, `stimuli.npy` (n, H, W, C) uint8 and
+ * `statistics.npy` (2, V) into `dir`. A value that is not finite becomes its voxel's mean over the finite trials. Returns what the pass found.
  */
 export async function writeCache(study: Study, dir: string, options: RunOptions): Promise<Facts> {
   disk.mkdir(dir, { recursive: true })
@@ -67,6 +68,7 @@ export async function writeCache(study: Study, dir: string, options: RunOptions)
       images: (block) => images.append(block),
     })
     for (const at of broken) voxels.patch(Float32Array.of(facts.voxels.mean[at % V]), at * 4)
+    writeFileAtomic(join(dir, 'statistics.npy'), encodeStatistics(facts.voxels.mean, facts.voxels.sd))
     return facts
   } finally {
     voxels.close()

@@ -13,6 +13,7 @@ import type { Mapping, Recognition } from './study.ts'
 import { openRows } from './rows.ts'
 import type { NoiseCeilingSummary, SubjectManifest, TrialTable } from './subject.ts'
 import { formatStimulusTable, formatTrialTable } from './tables.ts'
+import { importSurfaces, surfacesBeside } from './surfaces/attach.ts'
 import { unusedCheck } from './unused.ts'
 
 /** What a set of files is. */
@@ -62,7 +63,7 @@ export function safeId(name: string): string {
 /** What the layout checks, and whether it used every file. */
 const ownChecks = ({ inventory, study }: OpenedStudy, map: Mapping): Check[] => [
   ...study.checks(),
-  unusedCheck(inventory, study, map),
+  unusedCheck(inventory, study, map, surfacesBeside(inventory, study)?.files),
 ]
 
 /** Layout and proposed id, from names and shapes alone: quick. Throws when nothing is recognised. */
@@ -182,6 +183,8 @@ export async function importPaths(
         join(stagingDir, 'positions.npy'),
         encodeNpy({ dtype: 'float32', shape: [V, 3], data: study.positions }),
       )
+    const surfaces = surfacesBeside(opened.inventory, study)
+    if (surfaces) checks.push(importSurfaces(surfaces, study, stagingDir))
     const manifest = makeManifest(id, opened, request.map, facts, checks)
     options.progress({ phase: 'noise ceiling', done: 0, total: 1 })
     manifest.noiseCeiling = writeNoiseCeiling(stagingDir, study.trials, V)

@@ -39,9 +39,17 @@ export const nameOfFormat = (format: FormatId | undefined): string =>
 const isCompanion = ({ name }: SourceFile): boolean =>
   /^(metadata_.*\.json|.*\.ctab|(readme|license|changes)(\..*)?|dataset_description\.json)$/i.test(name)
 
-/** Names the files that the dataset was not made of: a second dataset among them, or a mask that was not understood, is seen here. */
-export function unusedCheck(inventory: Inventory, study: Study, map: Mapping): Check {
-  const used = new Set(study.sources)
+/**
+ * Names the files that the dataset was not made of, nor its `surfaces`: a second dataset among them, or a mask that was not understood,
+ * is seen here.
+ */
+export function unusedCheck(
+  inventory: Inventory,
+  study: Study,
+  map: Mapping,
+  surfaces: readonly SourceFile[] = [],
+): Check {
+  const used = new Set([...study.sources, ...surfaces.map(({ path }) => path)])
   const asked = map.subject === undefined ? undefined : Number(map.subject)
   // Where one of several subjects was asked for, the files of the others are no surprise.
   const isAnothers = (file: SourceFile) => {

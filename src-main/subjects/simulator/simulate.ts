@@ -4,6 +4,7 @@ import { MindEyeError } from '../../base/errors.ts'
 import type { RunOptions } from '../../base/progress.ts'
 import { makeExperiment, makeSubject } from './experiment.ts'
 import { writeRois, writeTruth } from './writeCommon.ts'
+import { writeCortex } from './writeCortex.ts'
 import type { LayoutJob } from './writeCommon.ts'
 import { mindEye2Images, writeMindEye2, writeMindEye2Images } from './writeMindEye2.ts'
 import { nsdStimuli, writeNsd, writeNsdStimuli } from './writeNsd.ts'
@@ -37,7 +38,11 @@ export interface SimulateOptions {
   seed: number
   /** Side of the written pictures; default: as in the real files of the layout. */
   imageSize?: number
+  /** Surfaces of 10 * 4^level + 2 vertices a hemisphere; default 6 (40,962), 7 is as fine as a scan's. */
+  cortex?: number
 }
+
+const CORTEX_LEVEL = 6
 
 /**
  * Writes simulated subjects, each a complete dataset of the layout in its own folder `OUT/subj0S`, beside what only a
@@ -71,10 +76,12 @@ export async function simulate(
         subject,
         folder,
         imageSize: options.imageSize ?? writer.imageSize,
+        cortexLevel: options.cortex ?? CORTEX_LEVEL,
         options: run,
       }
       await writer.write(job)
       writeRois(job)
+      writeCortex(job)
       writeTruth(job)
       if (writer.images && number === 1) await writer.images.write(job)
       else if (writer.images) link(join(temporary, ids[0], writer.images.path), join(folder, writer.images.path))

@@ -8,6 +8,7 @@ import { createTar } from '../../formats/tar.ts'
 import type { TarWriter } from '../../formats/tar.ts'
 import { encodeNifti } from '../../formats/nifti.ts'
 import type { RunOptions } from '../../base/progress.ts'
+import { roiColour } from '../roiColours.ts'
 import { areaNames } from './areas.ts'
 import * as constants from './constants.ts'
 import type { Experiment, SimulatedSubject } from './experiment.ts'
@@ -20,6 +21,8 @@ export interface LayoutJob {
   subject: SimulatedSubject
   folder: string
   imageSize: number
+  /** Level of the icosphere that the cortex is drawn on. */
+  cortexLevel: number
   options: RunOptions
 }
 
@@ -86,7 +89,11 @@ const earlyAreas = ['V1v', 'V1d', 'V2v', 'V2d', 'V3v', 'V3d', 'hV4']
 const streams = ['early', 'midventral', 'midlateral', 'midparietal', 'ventral', 'lateral', 'parietal']
 
 /** ROI volumes by NSD's file names, labels numbered as there: -1 outside the cortex, 0 no area. */
-const roiFiles: { file: string; labels: string[]; name(voxel: Voxel): string | undefined }[] = [
+export const roiFiles: {
+  file: string
+  labels: string[]
+  name(place: Pick<Voxel, 'area' | 'quarter' | 'patch'>): string | undefined
+}[] = [
   { file: 'nsdgeneral', labels: ['nsdgeneral'], name: () => 'nsdgeneral' },
   {
     file: 'prf-visualrois',
@@ -123,9 +130,7 @@ export function writeRois({ subject, folder }: LayoutJob): void {
       { gzip: true },
     )
     writeFileSync(join(rois, `${file}.nii.gz`), bytes)
-    const table = ['Unknown', ...labels].map(
-      (label, i) => `${i} ${label} ${(i * 67) % 256} ${(i * 131) % 256} ${(i * 29) % 256} 0`,
-    )
+    const table = ['0 Unknown 0 0 0 0', ...labels.map((label, i) => `${i + 1} ${label} ${roiColour(i).join(' ')} 0`)]
     writeFileSync(join(tables, `${file}.mgz.ctab`), `${table.join('\n')}\n`)
   }
 }

@@ -27,7 +27,7 @@ const mgh: MutationFormat = {
       file.close()
     }
   },
-  elements: (bytes, seed) => (seed === 0 ? [[284, 284 + 240]] : []),
+  elements: (_, seed) => (seed === 0 ? [[284, 284 + 240]] : []),
   expansion: 1032,
 }
 export default mgh
