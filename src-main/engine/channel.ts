@@ -32,6 +32,8 @@ export interface ChannelOptions {
   name: string
   /** Absolute path of the entry file. */
   entry: string
+  /** The Node binary (default: that of this layout). */
+  node?: string
   env?: Record<string, string>
   /** Node's own flags, e.g. `--max-old-space-size=512`. */
   nodeFlags?: string[]
@@ -85,7 +87,7 @@ interface OpenCall {
 /** Starts `entry` as a child process on our Node and returns the channel to it. */
 export function openChannel<M extends MethodMap<M>>(options: ChannelOptions): Channel<M> {
   const { name, killGraceMs = 2000 } = options
-  const child = spawn(nodeBinary(), [...(options.nodeFlags ?? []), options.entry], {
+  const child = spawn(options.node ?? nodeBinary(), [...(options.nodeFlags ?? []), options.entry], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
     // A test runner's or debugger's flags are not for the child.
