@@ -1,8 +1,8 @@
-import type { Bridge } from '../src-main/hosts/bridge.ts'
+import type { MindEyeBridge } from '../src-main/hosts/bridge.ts'
 
 declare global {
   interface Window {
     /** What Electron's preload script offers; absent in a browser. */
-    mindeye?: Bridge
+    mindeye?: MindEyeBridge
   }
 }

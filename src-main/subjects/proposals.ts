@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import type { ErrorParts } from '../base/errors.ts'
 import { toMindEyeError } from '../base/failure.ts'
 import type { DType } from '../formats/array.ts'
@@ -161,11 +161,18 @@ async function describeGroup(paths: string[], map: Mapping): Promise<Proposal> {
     }
     proposal.samples = await samplesOf(study)
   } catch (error) {
-    proposal.problem = toMindEyeError(error).parts
+    proposal.problem = withoutFolders(toMindEyeError(error).parts, paths)
   } finally {
     opened?.close()
   }
   return proposal
+}
+
+/** Names as the user dropped them; where we keep uploads says nothing. */
+function withoutFolders(parts: ErrorParts, paths: readonly string[]): ErrorParts {
+  let where = parts.where
+  for (const path of paths) where = where?.replaceAll(dirname(path) + sep, '')
+  return { ...parts, where }
 }
 
 async function describeFiles(inventory: Inventory, arrays: ProposedArray[]): Promise<ProposedFile[]> {

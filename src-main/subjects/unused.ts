@@ -5,7 +5,7 @@ import { subjectNumber } from './layouts/nsdFacts.ts'
 import type { Mapping, Study } from './study.ts'
 import { count } from './wording.ts'
 
-const NAMED = 5
+const NAMED = 3
 
 const formatNames: Readonly<Record<FormatId, string>> = {
   npy: 'npy array',
