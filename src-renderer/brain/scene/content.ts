@@ -17,6 +17,8 @@ export class Content {
   readonly voxelOf = new ArrayTexture((n) => new Int32Array(n).fill(-1))
   readonly curvature = new ArrayTexture((n) => new Uint8Array(n))
   readonly keys = new ArrayTexture((n) => new Uint32Array(n))
+  /** Colours of a parcellation's pieces, one byte each of red, green and blue from the lowest up. */
+  readonly pieceInk = new ArrayTexture((n) => new Uint32Array(n))
   readonly weights = { value: new Vector4(0, 1, 0, 0) }
   readonly surfaces: Partial<Record<Side, Surface>> = {}
   cubes: Cubes | undefined
@@ -134,7 +136,7 @@ export class Content {
 
   dispose() {
     this.clear()
-    for (const table of [this.values, this.voxelOf, this.curvature, this.keys]) table.dispose()
+    for (const table of [this.values, this.voxelOf, this.curvature, this.keys, this.pieceInk]) table.dispose()
     this.surfaceMaterial.dispose()
     this.cubeMaterial.dispose()
   }
@@ -152,7 +154,7 @@ export class Content {
   }
 
   private fillTables() {
-    for (const table of [this.voxelOf, this.curvature, this.keys]) {
+    for (const table of [this.voxelOf, this.curvature, this.keys, this.pieceInk]) {
       table.reserve(this.elements)
       table.upload()
     }

@@ -1,5 +1,6 @@
 /** Where the hemispheres stand: apart once they are inflated or flat, and opened like a book for lateral and medial views. */
-import { Box3, Matrix4, Vector3 } from 'three'
+import type { Box3 } from 'three'
+import { Matrix4, Vector3 } from 'three'
 import { SIDES, type Side } from './types.ts'
 
 const GAP = 6 // mm between the hemispheres once they are apart

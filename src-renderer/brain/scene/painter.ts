@@ -11,7 +11,7 @@ import {
 } from 'three'
 import { decode } from './elementPass.ts'
 import { FrameMeter, rendererName } from './meter.ts'
-import { ResolvePass } from './resolve.ts'
+import type { ResolvePass } from './resolve.ts'
 
 const TILE = 2048 // pixels of a tile's side when a large picture is drawn
 const MARGIN = 10 // pixels around a tile that outlines may look at

@@ -17,10 +17,8 @@ import {
 } from 'three'
 import type { IUniform, Texture, WebGLRenderer } from 'three'
 import { COLOUR_SCALE_GLSL, type ColourScale } from '../../shared/colourScale.ts'
+import { MOST_SETS } from './outlines.ts'
 import { FETCH_GLSL } from './textures.ts'
-
-/** As many sets can be outlined at once; one bit each. */
-export const MAX_OUTLINES = 31
 
 export const scaleUniforms = () => ({
   scaleLower: { value: 0 },
@@ -39,6 +37,7 @@ export interface ResolveTextures {
   voxelOf: IUniform<Texture>
   curvature: IUniform<Texture>
   keys: IUniform<Texture>
+  pieceInk: IUniform<Texture>
   lut: IUniform<Texture>
 }
 
@@ -62,8 +61,8 @@ export class ResolvePass {
       alpha: { value: 1 }, // of the background
       perVertex: { value: false }, // values are per vertex instead of per voxel
       hasValues: { value: false },
-      outlines: { value: 0 },
-      outlineColours: { value: Array.from({ length: MAX_OUTLINES }, () => new Vector3()) },
+      hasOutlines: { value: false },
+      outlineColours: { value: Array.from({ length: MOST_SETS }, () => new Vector3()) },
       selected: { value: -1 },
       selectionColour: { value: new Vector3(1, 1, 1) },
     }
@@ -98,13 +97,13 @@ precision highp isampler2D;
 precision highp usampler2D;
 uniform sampler2D ids, values, curvature, lut;
 uniform isampler2D voxelOf;
-uniform usampler2D keys;
-uniform int samples, outlines, selected, margin;
+uniform usampler2D keys, pieceInk;
+uniform int samples, selected, margin;
 uniform vec2 origin;
 uniform float pixel, alpha;
 uniform vec3 background, selectionColour;
-uniform bool perVertex, hasValues;
-uniform vec3 outlineColours[${MAX_OUTLINES}];
+uniform bool perVertex, hasValues, hasOutlines;
+uniform vec3 outlineColours[${MOST_SETS}];
 out vec4 colour;
 ${FETCH_GLSL}
 ${COLOUR_SCALE_GLSL}
@@ -138,30 +137,35 @@ vec3 elementColour(int element, float facing) {
 const int RING = 12;
 vec2 ring(int k) { float a = 6.2831853 * float(k) / float(RING); return vec2(cos(a), sin(a)); }
 
-/** Line inside each outlined set, casing on both sides of it. */
+vec3 inkOf(uint bits, int element) {
+  for (int bit = 0; bit < ${MOST_SETS}; bit++) if (((bits >> uint(bit)) & 1u) != 0u) return outlineColours[bit];
+  uint ink = texelFetch(pieceInk, texelOf(element), 0).r;
+  return vec3(float(ink & 255u), float((ink >> 8) & 255u), float((ink >> 16) & 255u)) / 255.0;
+}
+float lightOf(vec3 ink) { return dot(ink, vec3(0.299, 0.587, 0.114)); }
+
+/** Line inside each outlined set, casing on both sides of it; the background is no neighbour. */
 vec3 withOutlines(vec3 under, ivec2 base, int element) {
   uint own = texelFetch(keys, texelOf(element), 0).r;
-  uint lineBits = 0u;
-  float line = 0.0, casing = 0.0;
+  uint leaves = 0u; // sets whose edge is near, seen from inside
+  float line = 0.0, casing = 0.0, casingLight = 0.0;
   for (int k = 0; k < RING; k++) {
     vec2 direction = ring(k) * pixel * float(samples);
     int a = elementOf(texelAt(base + ivec2(round(direction * 1.4))));
     int b = elementOf(texelAt(base + ivec2(round(direction * 2.5))));
     uint keyA = a < 0 ? own : texelFetch(keys, texelOf(a), 0).r;
     uint keyB = b < 0 ? own : texelFetch(keys, texelOf(b), 0).r;
-    uint leaves = own & ~keyA;
-    if (leaves != 0u) { line += 1.0; lineBits |= leaves; }
-    else if ((keyA & ~own) != 0u || (own & ~keyB) != 0u) casing += 1.0;
+    uint within = own & ~keyA, without = keyA & ~own, further = own & ~keyB;
+    if (within != 0u) { line += 1.0; leaves |= within; }
+    else if ((without | further) != 0u) {
+      casing += 1.0;
+      casingLight += lightOf(without != 0u ? inkOf(without, a) : inkOf(further, element));
+    }
   }
   if (line + casing == 0.0) return under;
   vec3 drawn = under;
-  int bit = 0;
-  uint shown = lineBits != 0u ? lineBits : own;
-  for (; bit < ${MAX_OUTLINES - 1} && ((shown >> uint(bit)) & 1u) == 0u; bit++) {}
-  vec3 ink = outlineColours[bit];
-  float light = dot(ink, vec3(0.299, 0.587, 0.114));
-  drawn = mix(drawn, light > 0.45 ? vec3(0.04) : vec3(0.96), clamp(casing * 4.0 / float(RING), 0.0, 1.0));
-  return mix(drawn, ink, clamp(line * 4.0 / float(RING), 0.0, 1.0));
+  if (casing > 0.0) drawn = mix(drawn, vec3(casingLight / casing > 0.45 ? 0.04 : 0.96), min(casing * 4.0 / float(RING), 1.0));
+  return line > 0.0 ? mix(drawn, inkOf(leaves, element), min(line * 4.0 / float(RING), 1.0)) : drawn;
 }
 
 /** A ring around the selected voxel, wide enough to be seen around a voxel of one pixel. */
@@ -195,7 +199,7 @@ void main() {
   if (element < 0) return;
   vec3 drawn = elementColour(element, facing);
   base += samples / 2;
-  if (outlines > 0) drawn = withOutlines(drawn, base, element);
+  if (hasOutlines) drawn = withOutlines(drawn, base, element);
   if (selected >= 0) drawn = withSelection(drawn, base, element);
   float coverage = hits / float(samples * samples);
   colour = mix(colour, vec4(drawn, 1.0), coverage);

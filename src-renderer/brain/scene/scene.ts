@@ -10,10 +10,11 @@ import type { CubeField } from './cubes.ts'
 import { labelsFrom, type Label } from './labels.ts'
 import type { SpeedReport } from './meter.ts'
 import { Painter } from './painter.ts'
-import { MAX_OUTLINES, ResolvePass, scaleUniforms, setScaleUniforms } from './resolve.ts'
+import { MOST_SETS, Outlines, type Outline, type Parcels } from './outlines.ts'
+import { ResolvePass, scaleUniforms, setScaleUniforms } from './resolve.ts'
 import { CameraRig, fit } from './rig.ts'
 import { fillLut, lutTexture } from './textures.ts'
-import type { HemisphereMesh, Outline, Pick, Shape, Side } from './types.ts'
+import type { HemisphereMesh, Pick, Shape, Side } from './types.ts'
 import { copyView, FLAT_ORIENTATION, VIEWS, type View, type ViewName } from './views.ts'
 
 export type Colour = readonly [number, number, number] // sRGB bytes
@@ -39,7 +40,7 @@ export class BrainScene {
   private readonly resolve: ResolvePass
   private readonly scale = scaleUniforms()
   private readonly lut = lutTexture()
-  private outlines: readonly Outline[] = []
+  private readonly outlines = new Outlines()
   private shape = 1
   /** The view before the slider went towards the flat map, to come back to. */
   private beforeFlat: View | undefined
@@ -54,12 +55,13 @@ export class BrainScene {
     private readonly events: SceneEvents = {},
   ) {
     this.content = new Content(this.scale)
-    const { values, voxelOf, curvature, keys } = this.content
+    const { values, voxelOf, curvature, keys, pieceInk } = this.content
     this.resolve = new ResolvePass(this.scale, {
       values: values.uniform,
       voxelOf: voxelOf.uniform,
       curvature: curvature.uniform,
       keys: keys.uniform,
+      pieceInk: pieceInk.uniform,
       lut: { value: this.lut },
     })
     this.painter = new Painter(canvas, this.resolve)
@@ -107,15 +109,16 @@ export class BrainScene {
     this.draw(this.content.cubes ? 'ids' : 'colours')
   }
 
-  setOutlines(outlines: readonly Outline[]) {
-    this.outlines = outlines.slice(0, MAX_OUTLINES)
-    const keys = this.content.keys.array.fill(0)
-    this.outlines.forEach((outline, bit) => {
-      for (let e = 0; e < this.content.elements; e++) if (outline.has(e)) keys[e] |= 1 << bit
-      this.resolve.uniforms.outlineColours.value[bit].fromArray(outline.colour.map((byte) => byte / 255))
-    })
-    this.content.keys.upload()
-    this.resolve.uniforms.outlines.value = this.outlines.length
+  /** Sets to outline, at most MOST_SETS, and a parcellation of which every piece is outlined. */
+  setOutlines(sets: readonly Outline[], parcels?: Parcels) {
+    this.outlines.sets = sets.slice(0, MOST_SETS)
+    this.outlines.parcels = parcels
+    this.outlines.fill(this.content)
+    const { uniforms } = this.resolve
+    this.outlines.sets.forEach(({ colour }, bit) =>
+      uniforms.outlineColours.value[bit].fromArray(colour.map((byte) => byte / 255)),
+    )
+    uniforms.hasOutlines.value = !this.outlines.isEmpty
     this.draw('colours')
   }
 
@@ -173,6 +176,13 @@ export class BrainScene {
     const goal = { ...copyView(this.rig.goal), ...change }
     Object.assign(goal, this.fitted(goal))
     this.rig.go(goal, animate && !this.still)
+    this.draw('ids')
+  }
+
+  /** Goes to a view as it is. */
+  show(view: View) {
+    this.beforeFlat = undefined
+    this.rig.go(copyView(view), !this.still)
     this.draw('ids')
   }
 
@@ -256,11 +266,16 @@ export class BrainScene {
 
   /** Labels of the outlined sets that are seen, in CSS pixels of a picture of that size. */
   labels(width = this.painter.width, height = this.painter.height, view = this.rig.view): Label[] {
-    if (this.outlines.length === 0 || this.content.isEmpty || this.lost) return []
+    if (this.outlines.isEmpty || this.content.isEmpty || this.lost) return []
     const [w, h] = [Math.ceil(width / LABEL_SCALE), Math.ceil(height / LABEL_SCALE)]
     this.content.place(view.open)
     const bytes = this.painter.readIds(this.content.scene, this.rig.camera(width / height, view), w, h)
-    return labelsFrom(bytes, w, h, this.outlines, this.content, LABEL_SCALE)
+    const keys = this.content.keys.array
+    return labelsFrom(
+      { bytes, width: w, height: h, step: LABEL_SCALE },
+      this.content.surfaces.left?.vertices ?? 0,
+      (e) => this.outlines.namesAt(e, keys),
+    )
   }
 
   report(): SpeedReport {
@@ -294,6 +309,12 @@ export class BrainScene {
     this.resolve.dispose()
     this.lut.dispose()
     this.painter.dispose()
+  }
+
+  /** CSS pixels. */
+  get size() {
+    const { width, height } = this.painter
+    return { width, height }
   }
 
   private get aspect() {

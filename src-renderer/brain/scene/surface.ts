@@ -3,6 +3,16 @@ import { Box3, BufferAttribute, BufferGeometry, Mesh, type ShaderMaterial } from
 import { classCorners, type ClassedMesh } from './corners.ts'
 import { SHAPES, type HemisphereMesh, type Shape, type Side } from './types.ts'
 
+/** What was worked out for arrays that are still there: going back to a subject is quick. */
+const classes = new WeakMap<Uint32Array, ClassedMesh>()
+const normalsOf = new WeakMap<Float32Array, Float32Array>()
+
+function kept<K extends object, T>(map: WeakMap<K, T>, key: K, make: () => T): T {
+  let value = map.get(key)
+  if (value === undefined) map.set(key, (value = make()))
+  return value
+}
+
 export class Surface {
   readonly mesh: Mesh<BufferGeometry, ShaderMaterial>
   readonly geometry = new BufferGeometry()
@@ -22,7 +32,7 @@ export class Surface {
   ) {
     this.vertices = data.voxelOf.length
     this.faces = data.faces
-    this.classed = classCorners(data.faces, this.vertices)
+    this.classed = kept(classes, data.faces, () => classCorners(data.faces, this.vertices))
     const { index, source, corner } = this.classed
     this.geometry.setIndex(new BufferAttribute(index, 1))
     this.geometry.setAttribute(
@@ -44,7 +54,7 @@ export class Surface {
   /** Adds a station, (N * 3). Vertices that are not finite (outside a flat patch) are cut away there. */
   setShape(shape: Shape, positions: Float32Array) {
     const { source } = this.classed
-    const normals = vertexNormals(positions, this.faces)
+    const normals = kept(normalsOf, positions, () => vertexNormals(positions, this.faces))
     const drawn = new Float32Array(3 * source.length)
     const packed = new Int8Array(4 * source.length) // normal, and 1 where the vertex is cut away
     const bounds = new Box3()

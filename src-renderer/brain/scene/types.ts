@@ -17,10 +17,3 @@ export interface HemisphereMesh {
 /** What is at a pixel: a vertex of a hemisphere, or a voxel drawn as a cube. `voxel` is -1 where a vertex has none. */
 export type Pick =
   { side: Side; vertex: number; voxel: number } | { side?: undefined; vertex?: undefined; voxel: number }
-
-/** A set of vertices or voxels drawn as an outline. `has` is over elements: see ElementTable. */
-export interface Outline {
-  name: string
-  colour: readonly [number, number, number]
-  has(element: number): boolean
-}

@@ -30,6 +30,24 @@ export const VIEWS: Record<ViewName, { key: string; title: string; orientation: 
 }
 export const VIEW_NAMES = Object.keys(VIEWS) as ViewName[]
 
+/** Faces of the orientation cube: where each looks, which way is up on it, and the camera that faces it. */
+export const CUBE_FACES = (
+  [
+    ['L', 'left', [-1, 0, 0], [0, 0, 1]],
+    ['R', 'right', [1, 0, 0], [0, 0, 1]],
+    ['A', 'front', [0, 1, 0], [0, 0, 1]],
+    ['P', 'back', [0, -1, 0], [0, 0, 1]],
+    ['S', 'top', [0, 0, 1], [0, 1, 0]],
+    ['I', 'bottom', [0, 0, -1], [0, 1, 0]],
+  ] as const
+).map(([letter, word, normal, up]) => ({
+  letter,
+  word,
+  normal: [...normal] as [number, number, number],
+  up: [...up] as [number, number, number],
+  orientation: lookFrom([...normal], [...up]),
+}))
+
 /** A flat map lies in its x–y plane and is looked at from above. */
 export const FLAT_ORIENTATION = lookFrom([0, 0, 1], [0, 1, 0])
 
