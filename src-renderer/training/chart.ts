@@ -19,7 +19,9 @@ export interface ChartRule {
 }
 
 const FONT = "11px 'Inter Variable', system-ui, sans-serif"
-const LABEL_WIDTH = 84
+const LABEL_WIDTH = 64
+/** Narrower charts leave their lines to the hue: the widest one names them. */
+const NAMED_WIDTH = 300
 const LABEL_HEIGHT = 13
 /** Raw values behind their smoothed line: 25 %. */
 const FAINT = '40'
@@ -40,7 +42,7 @@ export function chartOptions({ series, rules, isLog, size, element, hover }: Cha
   const css = getComputedStyle(element)
   const colour = (name: string) => css.getPropertyValue(name).trim()
   const [line, text] = [colour('--line'), colour('--text3')]
-  const hasNames = series.length > 1
+  const hasNames = series.length > 1 && size.width >= NAMED_WIDTH
   const axis: uPlot.Axis = {
     stroke: text,
     font: FONT,
@@ -65,15 +67,15 @@ export function chartOptions({ series, rules, isLog, size, element, hover }: Cha
       { ...axis, size: 22, space: 56, values: (_, values) => values.map((value) => steps(value)) },
       {
         ...axis,
-        size: 48,
+        size: 42,
         space: 28,
         grid: { show: true, stroke: line, width: 1 },
-        values: (_, values) => values.map((value) => (value === null ? '' : compact(value))),
+        values: (_, values) => values.map((value) => (value === null ? '' : short(value))),
       },
     ],
     series: [{}, ...lines],
     hooks: {
-      setCursor: [({ cursor, data }) => hover(cursor.idx == null ? undefined : data[0][cursor.idx])],
+      setCursor: [({ cursor, data }) => hover(typeof cursor.idx !== 'number' ? undefined : data[0][cursor.idx])],
       drawAxes: [(plot) => rules.forEach((rule) => drawRule(plot, rule, colour('--line-strong'), text))],
       draw: [
         (plot) => {
@@ -83,6 +85,9 @@ export function chartOptions({ series, rules, isLog, size, element, hover }: Cha
     },
   }
 }
+
+/** `5e−4` instead of `5.00e−4`: room is scarce at an axis. */
+const short = (value: number): string => compact(value).replace(/\.?0+e/, 'e')
 
 const steps = (value: number): string => (Number.isInteger(value) ? compact(value, 4) : '')
 
@@ -123,6 +128,7 @@ function drawNames(plot: uPlot, series: readonly ChartSeries[], colour: (name: s
   ctx.save()
   ctx.font = scaled(FONT)
   ctx.textBaseline = 'middle'
+  ctx.textAlign = 'left'
   for (const { label, hue, x, y } of names) {
     ctx.fillStyle = colour(hue)
     ctx.fillText(label, Math.min(x, bbox.left + bbox.width) + 6 * ratio(), y, (LABEL_WIDTH - 10) * ratio())

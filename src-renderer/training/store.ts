@@ -40,6 +40,7 @@ export const useTraining = defineStore('training', () => {
   /** The two runs that are compared, chosen in the table; else the selected one and the one before it. */
   const compared = ref<string[]>([])
   const search = ref('')
+  const optionQuery = ref('')
   /** What starting, resuming or deleting a run met with. */
   const problem = ref<Problem>()
   const isStarting = ref(false)
@@ -89,6 +90,9 @@ export const useTraining = defineStore('training', () => {
     )
   }
 
+  const canStart = computed(
+    () => form.problems.value.length === 0 && form.estimate.value !== undefined && !isStarting.value,
+  )
   const begin = () =>
     attempt(async () => {
       isStarting.value = true
@@ -203,8 +207,8 @@ export const useTraining = defineStore('training', () => {
 
   return {
     ...form,
-    ...{ shown, slots, fold, smoothing, isLog, compared, search, problem, isStarting, scores },
-    ...{ run, current, shownRuns, jobOf, styleFor, show, select, begin, resume, stop, remove, score, open },
+    ...{ shown, slots, fold, smoothing, isLog, compared, search, optionQuery, problem, isStarting, scores },
+    ...{ run, current, shownRuns, jobOf, styleFor, show, select, canStart, begin, resume, stop, remove, score, open },
     ...{ version: data.version, batchVersion: data.batchVersion, numbersOf: data.numbersOf, batchOf: data.batchOf },
   }
 })
