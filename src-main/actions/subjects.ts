@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type { Check } from '../subjects/checks.ts'
-import { readManifest } from '../subjects/subject.ts'
+import { readManifest, type SubjectManifest } from '../subjects/subject.ts'
 import type { Workspace } from '../workspace/index.ts'
 import { defineAction } from './action.ts'
 import { formatTable } from './table.ts'
@@ -19,6 +19,8 @@ export interface ListedSubject {
   sessions: number
   voxels: number
   rois: number
+  /** Surfaces of the cortex, and when they came; null for none. */
+  surfaces: SubjectManifest['surfaces'] | null
   /** The split used unless another is asked for. */
   split: string
   /** Checks that did not hold at import. */
@@ -75,6 +77,7 @@ export function listSubjects(workspace: Workspace): ListedSubject[] {
       sessions: manifest.sessionCount,
       voxels: manifest.voxelCount,
       rois: manifest.rois.length,
+      surfaces: manifest.surfaces ?? null,
       split: manifest.defaultSplit,
       warnings: manifest.checks
         .filter(({ ok, level }) => !ok && level === 'warning')

@@ -31,6 +31,7 @@ export const surfacesAction = defineAction({
     const paths = input.paths.map((path) => resolve(path))
     const request = { subjectFolder: folder, paths }
     const { facts, check } = await ctx.reader().call('attachSurfaces', request, { signal, onProgress: progress })
+    workspace.subjects.reconcile()
     return { subject: id, source: facts.source, match: facts.match, check }
   },
   format: ({ subject, check }) => [`surfaces attached to ${subject}`, ...describeChecks([check])].join('\n'),

@@ -183,9 +183,11 @@ export async function importPaths(
         join(stagingDir, 'positions.npy'),
         encodeNpy({ dtype: 'float32', shape: [V, 3], data: study.positions }),
       )
-    const surfaces = surfacesBeside(opened.inventory, study)
-    if (surfaces) checks.push(importSurfaces(surfaces, study, stagingDir))
+    const found = surfacesBeside(opened.inventory, study)
+    const attached = found && importSurfaces(found, study, stagingDir)
+    if (attached) checks.push(attached.check)
     const manifest = makeManifest(id, opened, request.map, facts, checks)
+    manifest.surfaces = attached?.surfaces
     options.progress({ phase: 'noise ceiling', done: 0, total: 1 })
     manifest.noiseCeiling = writeNoiseCeiling(stagingDir, study.trials, V)
     writeFileAtomic(join(stagingDir, 'subject.json'), JSON.stringify(manifest, null, 2) + '\n')

@@ -9,6 +9,8 @@ import type { SourceRecord } from './fingerprint.ts'
 import { cacheIsThere, rebuildCache } from './cache.ts'
 import { openRows } from './rows.ts'
 import type { SplitOffer } from './splits.ts'
+import type { Side } from './surfaces/hemisphere.ts'
+import type { StoredSurfaces } from './surfaces/stored.ts'
 import { readStimulusTable, readTrialTable } from './tables.ts'
 
 /** One row per presentation. */
@@ -67,6 +69,8 @@ export interface SubjectManifest {
   /** Volume geometry where known: grid size and the row-major 4x4 voxel-to-mm matrix. */
   volume?: { shape: number[]; affine: number[] }
   noiseCeiling?: NoiseCeilingSummary
+  /** Surfaces of the cortex, and when they came (ISO 8601); they may come after the import. */
+  surfaces?: { source: StoredSurfaces['source']; attached: string; vertices: Partial<Record<Side, number>> }
   checks: Check[]
   splits: SplitOffer[]
   /** The split used unless another is asked for. */

@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { MindEyeError } from '../../base/errors.ts'
-import { removeFolder, stageFolder, sweepTemporary } from '../../base/files.ts'
+import { removeFolder, stageFolder, sweepTemporary, writeFileAtomic } from '../../base/files.ts'
 import type { Check } from '../checks.ts'
 import { Inventory } from '../inventory.ts'
 import type { Study } from '../study.ts'
-import { readManifest, readSubjectArray } from '../subject.ts'
+import { readManifest, readSubjectArray, type SubjectManifest } from '../subject.ts'
 import { findSurfaces, type FoundSurfaces } from './find.ts'
+import { sides } from './hemisphere.ts'
 import { readSurfaces } from './read.ts'
 import { surfacesFolder, writeSurfaces, type StoredSurfaces } from './stored.ts'
 import type { VoxelPlaces } from './voxelMap.ts'
@@ -25,21 +27,25 @@ export const surfacesBeside = (inventory: Inventory, study: Study): FoundSurface
  * Writes the surfaces that lie beside a dataset into the subject's staged folder. A damaged file among them does not stop the
  * import: what is wrong is told by the check.
  */
-export function importSurfaces(found: FoundSurfaces, study: Study, stagingDir: string): Check {
+export function importSurfaces(
+  found: FoundSurfaces,
+  study: Study,
+  stagingDir: string,
+): { check: Check; surfaces?: SubjectManifest['surfaces'] } {
   try {
     const places = study.positions && { positions: study.positions, volume: study.volume }
     const staged = stageFolder(surfacesFolder(stagingDir))
     try {
       const facts = writeSurfaces(staged.folder, readSurfaces(found), places)
       staged.commit()
-      return surfacesCheck(found.folder, facts)
+      return { check: surfacesCheck(found.folder, facts), surfaces: factsOf(facts) }
     } finally {
       staged.discard()
     }
   } catch (error) {
     if (!(error instanceof MindEyeError)) throw error
     const { where, field, expected, found: seen, fix } = error.parts
-    return {
+    const check: Check = {
       code: 'surfaces',
       level: 'warning',
       ok: false,
@@ -48,7 +54,16 @@ export function importSurfaces(found: FoundSurfaces, study: Study, stagingDir: s
       found: seen,
       detail: `${fix ? `${fix} ` : ''}The subject is imported without surfaces; attach them later with \`mindeye surfaces\`.`,
     }
+    return { check }
   }
+}
+
+/** What the subject's manifest says of its surfaces. */
+function factsOf({ source, hemispheres }: StoredSurfaces): SubjectManifest['surfaces'] {
+  const vertices = Object.fromEntries(
+    sides.flatMap((side) => (hemispheres[side] ? [[side, hemispheres[side].vertices]] : [])),
+  )
+  return { source, attached: new Date().toISOString(), vertices }
 }
 
 /** What the surfaces are, and whether the voxels lie in them. */
@@ -96,7 +111,11 @@ export function attachSurfaces(
       )
       if (existsSync(folder)) removeFolder(folder)
       staged.commit()
-      return { facts, check: surfacesCheck(found.folder, facts) }
+      const check = surfacesCheck(found.folder, facts)
+      const checks = [...manifest.checks.filter(({ code }) => code !== check.code), check]
+      const told: SubjectManifest = { ...manifest, surfaces: factsOf(facts), checks }
+      writeFileAtomic(join(subjectFolder, 'subject.json'), `${JSON.stringify(told, null, 2)}\n`)
+      return { facts, check }
     } finally {
       staged.discard()
     }

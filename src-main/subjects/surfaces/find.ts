@@ -52,7 +52,7 @@ const freesurferShapes: readonly [RegExp, ShapeName, number][] = [
 ]
 const giftiShapes: readonly [RegExp, ShapeName, number][] = [
   [/sphere|midthickness|graymid|orig|smoothed/i, 'white', NaN],
-  [/flat/i, 'flat', 0],
+  [/(^|[._-])flat/i, 'flat', 0],
   [/very_?inflated/i, 'inflated', 1],
   [/infl/i, 'inflated', 0],
   [/pial/i, 'pial', 0],
