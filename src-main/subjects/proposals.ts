@@ -88,9 +88,17 @@ async function lookAlone(paths: readonly string[]): Promise<Omit<Alone, 'path'>>
   }
 }
 
-/** Paths that belong together; a folder on a shelf of datasets is opened. */
+/** Paths that belong together; a folder that is a shelf of datasets is opened. */
 async function groupPaths(paths: readonly string[]): Promise<string[][]> {
-  if (paths.length < 2) return shelfOf(paths[0])
+  const shelves = await Promise.all(paths.map(shelfOf))
+  const loose = paths.filter((_, i) => shelves[i].length === 1)
+  // Alone, what is inside its one folder may be meant; beside others it keeps its name.
+  const rest = paths.length === 1 ? shelves[0] : loose.length ? await groupLoose(loose) : []
+  return [...shelves.filter((groups) => groups.length > 1 && paths.length > 1).flat(), ...rest]
+}
+
+async function groupLoose(paths: readonly string[]): Promise<string[][]> {
+  if (paths.length < 2 || paths.length > MOST_ON_A_SHELF) return [[...paths]]
   const alone = await Promise.all(paths.map(async (path): Promise<Alone> => ({ path, ...(await lookAlone([path])) })))
   const groups = new Map<string, string[]>()
   const rest = alone.filter(({ key, lacks }) => !key && !lacks).map(({ path }) => path)
@@ -116,7 +124,7 @@ async function shelfOf(path: string): Promise<string[][]> {
   const names = readdirSync(path).filter((name) => !name.startsWith('.'))
   if (names.length === 1) return shelfOf(join(path, names[0]))
   if (!names.length || names.length > MOST_ON_A_SHELF) return [[path]]
-  const groups = await groupPaths(names.sort().map((name) => join(path, name)))
+  const groups = await groupLoose(names.sort().map((name) => join(path, name)))
   return groups.length > 1 ? groups : [[path]]
 }
 

@@ -27,3 +27,21 @@ export function summaryOf(checks: readonly Check[]): string {
     `${holding} of ${checks.length} hold`,
   ].join(', ')
 }
+
+/** What the checks say about the shipped split, in one word and a sentence. */
+export function leakageOf(checks: readonly Check[]): { kind: ChipKind; word: string; text: string } {
+  const own = checks.filter(({ code }) => code.startsWith('leakage.'))
+  const open = own.filter(({ ok, level }) => !ok && level !== 'note')
+  const text = open.map(({ title, found }) => `${title}: ${found}`).join('. ')
+  if (!own.length)
+    return {
+      kind: 'note',
+      word: 'no shipped split',
+      text: 'The files name no train and test parts, so nothing could leak.',
+    }
+  if (!open.length)
+    return { kind: 'ok', word: 'no leakage', text: `No warning among ${own.length} checks of the shipped split.` }
+  // Many good studies interleave train and test images within runs; alone it is no reason to doubt the split.
+  if (open.every(({ code }) => code === 'leakage.run')) return { kind: 'note', word: 'runs shared', text }
+  return { kind: 'warn', word: 'leaks', text }
+}

@@ -1,5 +1,6 @@
 import { Database } from 'lucide-vue-next'
 import type { Place } from '../app/place.ts'
+import { brain } from '../brain/index.ts'
 import { count } from '../shared/format.ts'
 import { useSelection } from '../shared/selection.ts'
 import { useWorkspace } from '../shared/workspace.ts'
@@ -37,8 +38,13 @@ export const data: Place = {
         return subject && `n = ${count(subject.trials)}, ${count(subject.images)} images`
       },
     },
+    brain,
   ],
-  layout: [{ panel: 'subject' }, { panel: 'trials', beside: 'subject', side: 'right', share: 0.42 }],
+  layout: [
+    { panel: 'subject' },
+    { panel: 'brain', beside: 'subject', side: 'right', share: 0.58 },
+    { panel: 'trials', beside: 'brain', side: 'below', share: 0.4 },
+  ],
   tree: SubjectTree,
   inspector: DataInspector,
 }

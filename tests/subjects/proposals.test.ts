@@ -97,6 +97,10 @@ describe('several simulated subjects', () => {
     const proposals = await proposeDatasets([out])
     expect(proposals.map(({ recognised }) => recognised?.name)).toEqual(['subj01', 'subj02'])
     expect(proposals.map(({ paths }) => paths)).toEqual([[join(out, 'subj01')], [join(out, 'subj02')]])
+    const notes = put(join(temporaryFolder(), 'notes.docx'), 'only words')
+    const beside = await proposeDatasets([notes, out])
+    expect(beside.map(({ recognised }) => recognised?.name)).toEqual(['subj01', 'subj02', undefined])
+    expect(beside[2].problem?.where).toBe('notes.docx')
   })
 
   it('given as one dataset take each only its own betas and masks', async () => {
