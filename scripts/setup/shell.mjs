@@ -1,9 +1,9 @@
-/** Child processes, progress and clean-up, all of it on stderr. */
+/** Child processes, progress and clean-up. What is to be seen goes to stderr, or as messages to the app where it started us. */
 import { spawn } from 'node:child_process'
 import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
-export const say = (text) => process.stderr.write(`set-up: ${text}\n`)
+export const say = (text) => (process.send ? process.send({ say: text }) : process.stderr.write(`set-up: ${text}\n`))
 
 const children = new Set()
 const leftovers = new Set()
@@ -101,25 +101,28 @@ function folderSize(dir) {
 const mega = (bytes) => Math.round(bytes / 1e6)
 
 /**
- * Shows how far a download into `dir` has come: one line that is rewritten on a terminal, a line every 5 s elsewhere.
+ * Shows how far a download into `dir` has come: one line that is rewritten on a terminal, a line every 5 s elsewhere, a message
+ * twice a second to the app.
  * @param {() => string} label
  * @param {() => number} total bytes expected, 0 while unknown
  */
 export function showProgress(label, dir, total) {
   const terminal = process.stderr.isTTY
+  const before = folderSize(dir)
   const draw = () => {
     const all = total()
-    const size = Math.min(folderSize(dir), all || Infinity) // pip holds files twice while it moves them
+    const size = Math.min(Math.max(folderSize(dir) - before, 0), all || Infinity) // pip holds files twice while it moves them
+    if (process.send) return process.send({ phase: label(), done: size, total: all })
     const percent = all ? ` of ${mega(all)} MB (${Math.floor((100 * size) / all)} %)` : ' MB'
     const line = `set-up: ${label()}: ${mega(size)}${percent}`
     process.stderr.write(terminal ? `\r${line}  ` : `${line}\n`)
   }
-  const timer = setInterval(draw, terminal ? 250 : 5_000)
+  const timer = setInterval(draw, process.send ? 500 : terminal ? 250 : 5_000)
   return {
     stop() {
       clearInterval(timer)
       draw()
-      if (terminal) process.stderr.write('\n')
+      if (terminal && !process.send) process.stderr.write('\n')
     },
   }
 }

@@ -54,6 +54,12 @@ export function wantedBuild() {
   return asked || (nvidiaDriver() ? 'cuda' : 'cpu')
 }
 
+/** Folder of one build in the cache. A home folder may be shared between kinds of machines. */
+export function entryOf(cache, version, build) {
+  const machine = `${process.platform}-${process.arch}`
+  return join(cache, `tensorflow-${version}-${build}${machine === 'linux-x64' ? '' : `-${machine}`}`)
+}
+
 export const findPython = () => which('python3', 'python')
 export const findCompiler = () => which(...(process.env.CXX ? [process.env.CXX] : []), 'g++', 'c++', 'clang++')
 

@@ -14,7 +14,7 @@ import {
 import { dirname, join } from 'node:path'
 import { withLock } from './lock.mjs'
 import { run, say } from './shell.mjs'
-import { bindingFile, nodeBinary, root, TENSORFLOW_VERSION, tfjsNode, wantedBuild } from './stamp.mjs'
+import { bindingFile, entryOf, nodeBinary, root, TENSORFLOW_VERSION, tfjsNode, wantedBuild } from './stamp.mjs'
 import { fillFromVendor, vendorVersion } from './vendor.mjs'
 import { compileBinding, fillFromWheel, missingForWheel } from './wheel.mjs'
 
@@ -60,12 +60,6 @@ export async function stageTensorFlow(cache, again) {
     }
     return fallBack(failures[0].message, failures)
   })
-}
-
-/** Folder of one build in the cache. A home folder may be shared between kinds of machines. */
-function entryOf(cache, version, build) {
-  const machine = `${process.platform}-${process.arch}`
-  return join(cache, `tensorflow-${version}-${build}${machine === 'linux-x64' ? '' : `-${machine}`}`)
 }
 
 const packageVersion = () => JSON.parse(readFileSync(join(tfjsNode, 'package.json'), 'utf8')).version

@@ -2,7 +2,7 @@
  * libtensorflow out of TensorFlow's Python wheel, and tfjs-node's binding compiled against it.
  * The wheel holds the C library under the names of the C++ one; the tfjs binding needs its C headers only.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run, say, showProgress, withTemporary } from './shell.mjs'
@@ -40,17 +40,27 @@ const HEADER_RULES = [
 
 /** What this route needs and does not find: [what, how to get it] pairs. */
 export async function missingForWheel() {
+  const missing = await missingForDownload()
+  if (system && !findCompiler()) missing.push(['a C++17 compiler (g++ or clang++)', apt('g++')])
+  return missing
+}
+
+const apt = (names) => (process.platform === 'darwin' ? 'xcode-select --install' : `sudo apt-get install ${names}`)
+
+/** Of these, what the library alone needs, without the binding. */
+export async function missingForDownload() {
   const missing = []
   if (!system)
     return [[`a TensorFlow wheel with a C library for ${process.platform}-${process.arch}`, 'use Linux or a Mac']]
-  const apt = (names) => (process.platform === 'darwin' ? 'xcode-select --install' : `sudo apt-get install ${names}`)
   const python = findPython()
   if (!python) missing.push(['python3 with pip', apt('python3 python3-pip')])
   else if (!(await works(python, ['-m', 'pip', '--version'])))
     missing.push(['pip (python3 -m pip)', apt('python3-pip')])
-  if (!findCompiler()) missing.push(['a C++17 compiler (g++ or clang++)', apt('g++')])
   return missing
 }
+
+/** Whether there is a build for graphics cards. */
+export const hasCuda = () => system?.packages.cuda !== undefined
 
 async function works(command, args) {
   try {
@@ -65,13 +75,14 @@ async function works(command, args) {
  * Downloads and unpacks into `entry`/deps: lib, include and, for CUDA, nvidia (where the library looks for the CUDA
  * libraries at run time). Nothing is left in `entry` unless all of it is there.
  * @param {'cpu' | 'cuda'} build
+ * @param {string} [kept] a folder for the downloads that outlives a failure: the next try goes on with what is missing
  */
-export async function fillFromWheel(entry, build) {
+export async function fillFromWheel(entry, build, kept) {
   const name = system.packages[build] ?? system.packages.cpu
   await withTemporary(dirname(entry), async (temporary) => {
-    const downloads = join(temporary, 'download')
+    const downloads = join(kept ?? temporary, 'tensorflow')
     const unpacked = join(temporary, 'unpacked')
-    mkdirSync(downloads)
+    mkdirSync(downloads, { recursive: true })
     mkdirSync(unpacked)
     await download(`TensorFlow ${TENSORFLOW_VERSION}`, downloads, [`${name}==${TENSORFLOW_VERSION}`])
     const [wheel] = wheels(downloads)
@@ -80,8 +91,8 @@ export async function fillFromWheel(entry, build) {
     await extract(wheel, unpacked, [...libraries, ...HEADER_RULES])
     if (build === 'cuda' && system.packages.cuda) {
       const needs = await run(findPython(), [unpackScript, 'needs', wheel, 'and-cuda'])
-      const cuda = join(temporary, 'cuda')
-      mkdirSync(cuda)
+      const cuda = join(kept ?? temporary, 'cuda')
+      mkdirSync(cuda, { recursive: true })
       await download('CUDA libraries', cuda, needs.trim().split('\n'))
       for (const file of wheels(cuda)) {
         // Headers and static parts are not needed at run time.
@@ -103,39 +114,38 @@ const wheels = (dir) =>
 
 const extract = (wheel, dest, rules) => run(findPython(), [unpackScript, 'extract', wheel, dest, ...rules])
 
+/** One wheel at a time, so that those which are complete stay when a later one fails. */
 async function download(label, dir, requirements) {
-  const sizes = [] // of the files that pip has begun
-  const count = requirements.length
+  for (const name of readdirSync(dir)) if (!name.endsWith('.whl')) rmSync(join(dir, name), { recursive: true }) // of a download that was killed
+  for (const [i, requirement] of requirements.entries()) {
+    const counted = requirements.length > 1 ? ` (${i + 1} of ${requirements.length})` : ''
+    await downloadOne(`downloading ${label}${counted}`, dir, requirement)
+  }
+}
+
+async function downloadOne(label, dir, requirement) {
+  let size = 0 // once pip knows
   const progress = showProgress(
-    () => `downloading ${label}${count > 1 ? ` (${sizes.length} of ${count})` : ''}`,
+    () => label,
     dir,
-    () => (sizes.length === count ? sizes.reduce((sum, size) => sum + size, 0) : 0),
+    () => size,
   )
   try {
     // pip's own bar is for terminals only; its temporary files are put where we can see them grow.
     await run(
       findPython(),
       [
-        ...[
-          '-u',
-          '-m',
-          'pip',
-          'download',
-          '--no-deps',
-          '--only-binary=:all:',
-          '--no-cache-dir',
-          '--progress-bar',
-          'off',
-        ],
-        ...['--disable-pip-version-check', '--python-version', '3.11', '--implementation', 'cp', '-d', dir],
+        ...['-u', '-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--no-cache-dir'],
+        ...['--progress-bar', 'off', '--disable-pip-version-check'],
+        ...['--python-version', '3.11', '--implementation', 'cp', '-d', dir],
         ...system.tags.flatMap((tag) => ['--platform', tag]),
-        ...requirements,
+        requirement,
       ],
       {
         env: { TMPDIR: dir },
         onText: (text) => {
-          for (const [, size, unit] of text.matchAll(/\(([\d.]+) (kB|MB|GB)\)/g))
-            sizes.push(Number(size) * { kB: 1e3, MB: 1e6, GB: 1e9 }[unit])
+          const [, value, unit] = /\(([\d.]+) (kB|MB|GB)\)/.exec(text) ?? []
+          if (unit) size = Number(value) * { kB: 1e3, MB: 1e6, GB: 1e9 }[unit]
         },
       },
     )

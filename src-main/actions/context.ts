@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { layout } from '../base/layout.ts'
 import { engineMemory, openChannel, type Channel } from '../engine/channel.ts'
+import { libraryEnvironment } from '../engine/cuda.ts'
 import { deviceEnvironment } from '../engine/devices.ts'
 import { readSettings } from '../workspace/settings.ts'
 import type { Workspace } from '../workspace/index.ts'
@@ -16,11 +17,11 @@ export interface OwnedContext extends ActionContext {
 export function createContext(log: (line: string) => void): OwnedContext {
   const workspaces = new Map<string, Workspace>()
   const engines = new Set<Channel<EngineMethods>>()
-  /** What was chosen to compute for the workspace; of several, for the first that was opened. */
+  /** What was chosen to compute for the workspace (of several, for the first that was opened), with which library. */
   const chosenDevice = () => {
     const [root] = workspaces.keys()
     const { device, threads } = root === undefined ? { device: 'auto', threads: 0 } : readSettings(root)
-    return deviceEnvironment(device, threads)
+    return { ...libraryEnvironment(), ...deviceEnvironment(device, threads) }
   }
   const startEngine = () => {
     const channel = openChannel<EngineMethods>({

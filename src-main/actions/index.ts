@@ -8,6 +8,7 @@ import { doctor } from './doctor.ts'
 import { estimateAction } from './estimate.ts'
 import { evaluateAction } from './evaluate.ts'
 import { galleryAction } from './gallery.ts'
+import { gpuAction } from './gpu.ts'
 import { importAction } from './import.ts'
 import { inspect } from './inspect.ts'
 import { packAction } from './pack.ts'
@@ -23,6 +24,7 @@ import { trainAction } from './train.ts'
 export const actions = [
   doctor,
   computeAction,
+  gpuAction,
   demoAction,
   demoSubjectAction,
   simulateAction,

@@ -1,13 +1,13 @@
 /** Checks each link between a matrix product and the hardware, and says how to mend what is broken. */
-import { spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { layout } from '../base/layout.ts'
 import { nodeBinary } from './channel.ts'
-import { explainDeath } from './death.ts'
+import { fetchedCuda, libraryEnvironment } from './cuda.ts'
 import type { KernelCheck } from './kernelCheck.ts'
+import { runChild } from './runChild.ts'
 
 export interface Link {
   name: string
@@ -26,7 +26,9 @@ export interface Diagnosis {
 const ENGINE_FIX =
   process.env.MINDEYE_BACKEND === 'cpu'
     ? 'Unset MINDEYE_BACKEND.'
-    : 'Run `node scripts/setup.mjs --again`; it says what it lacks.'
+    : layout.kind === 'package'
+      ? 'Install MindEye again; `mindeye gpu --remove` forgets a CUDA build that was fetched.'
+      : 'Run `node scripts/setup.mjs --again`; it says what it lacks.'
 const MEMORY_GB = 2
 const DISK_GB = 5
 const KERNEL_TIMEOUT_MS = 180_000
@@ -70,7 +72,7 @@ async function checkDriver(): Promise<Driver> {
 function checkCuda(driver: Driver, kernel: Kernel): Link {
   const name = 'CUDA libraries'
   if (!driver.present) return { name, ok: true, detail: 'not needed without a graphics card' }
-  const folder = join(packageFolder(), 'deps', 'nvidia')
+  const folder = join(fetchedCuda() ?? join(packageFolder(), 'deps'), 'nvidia')
   const parts = existsSync(folder) ? readdirSync(folder) : []
   const listed = parts.length ? parts.join(', ') : 'none beside libtensorflow'
   if (kernel.result?.backend.gpu) return { name, ok: true, detail: listed }
@@ -80,7 +82,7 @@ function checkCuda(driver: Driver, kernel: Kernel): Link {
     detail: `${listed}; TensorFlow does not see the graphics card`,
     fix: parts.length
       ? 'Update the NVIDIA driver to one that supports CUDA 12. Until then the processor computes.'
-      : `Unset MINDEYE_TENSORFLOW if it is set to cpu. ${ENGINE_FIX}`,
+      : 'Unset MINDEYE_TENSORFLOW if it is set to cpu, and fetch the CUDA build: the Compute page does it, or `mindeye gpu`.',
   }
 }
 
@@ -129,7 +131,8 @@ function checkKernel({ result, failure }: Kernel): Link {
 }
 
 async function runKernel(): Promise<Kernel> {
-  const child = await runChild(nodeBinary(), [layout.entry('kernelCheck'), '--speed'], KERNEL_TIMEOUT_MS)
+  const env = { ...process.env, ...libraryEnvironment() }
+  const child = await runChild(nodeBinary(), [layout.entry('kernelCheck'), '--speed'], KERNEL_TIMEOUT_MS, env)
   if (child.death) return { failure: child.death }
   const line = child.out.trim().split('\n').at(-1) ?? ''
   return { result: JSON.parse(line) as KernelCheck }
@@ -163,31 +166,4 @@ const giga = (bytes: number): string => (bytes / 1e9).toFixed(1)
 
 function packageFolder(): string {
   return join(layout.root, 'node_modules', '@tensorflow', 'tfjs-node-gpu')
-}
-
-interface ChildResult {
-  out: string
-  /** The program does not exist. */
-  missing: boolean
-  /** Set when it did not end with code 0: how it ended. */
-  death?: string
-}
-
-function runChild(command: string, args: string[], timeout: number): Promise<ChildResult> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' })
-    let out = ''
-    let errors = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      resolve({ out, missing: error.code === 'ENOENT', death: error.message })
-    })
-    child.on('close', (exitCode, signal) => {
-      if (exitCode === 0) return resolve({ out, missing: false })
-      const lastLines = errors.trim().split('\n').slice(-20)
-      const killedFor = child.killed ? `it took longer than ${timeout / 1000} s` : undefined
-      resolve({ out, missing: false, death: explainDeath({ exitCode, signal, lastLines, killedFor }).found })
-    })
-  })
 }
