@@ -2,23 +2,14 @@ import type { PickedItem } from '../../src-main/api/routes/uploads.ts'
 import type { Upload } from '../../src-main/workspace/uploads.ts'
 import { getJson, request, RequestError, sendJson } from '../shared/api.ts'
 import type { DroppedFile } from './droppedFiles.ts'
+import { Meter, type UploadProgress } from './uploadMeter.ts'
 
-export interface UploadProgress {
-  /** Bytes that have arrived, of all. */
-  done: number
-  total: number
-  /** Bytes per second over the last seconds; undefined at first. */
-  rate?: number
-  /** Seconds. */
-  left?: number
-}
+export type { UploadProgress } from './uploadMeter.ts'
 
 const CHUNK_BYTES = 8 * 2 ** 20
 const AT_ONCE = 3
 const TRIES = 5
 const WAIT_MS = [300, 1000, 3000, 5000]
-/** The rate is that of this time. */
-const WINDOW_MS = 4000
 
 /** Of the same files it is the same, so that dropping them again goes on where a broken upload ended. */
 export async function groupOf(files: readonly DroppedFile[]): Promise<string> {
@@ -77,32 +68,5 @@ async function send(upload: Upload, file: File, signal: AbortSignal, advance: (b
         at = now.received
       }
     }
-  }
-}
-
-/** How fast bytes arrive. */
-export class Meter {
-  private readonly total: number
-  private done = 0
-  private readonly marks: { at: number; done: number }[] = []
-
-  constructor(total: number) {
-    this.total = total
-  }
-
-  /** `isNew` is false for what was there before. `now` in ms. */
-  add(bytes: number, isNew = true, now = performance.now()): void {
-    this.done += bytes
-    if (isNew || !this.marks.length) this.marks.push({ at: now, done: this.done })
-    while (this.marks.length > 2 && now - this.marks[0].at > WINDOW_MS) this.marks.shift()
-  }
-
-  progress(): UploadProgress {
-    const first = this.marks[0]
-    const last = this.marks.at(-1)
-    const seconds = first && last ? (last.at - first.at) / 1000 : 0
-    const rate = seconds > 0.2 ? (last!.done - first.done) / seconds : undefined
-    const { done, total } = this
-    return { done, total, rate, left: rate ? (total - done) / rate : undefined }
   }
 }
