@@ -64,12 +64,21 @@ export class SliceVolume {
     return [this.places[3 * voxel], this.places[3 * voxel + 1], this.places[3 * voxel + 2]]
   }
 
-  /** A cell in the middle of the voxels, where nothing is selected. */
-  middle(): [number, number, number] {
-    const sum = [0, 0, 0]
-    for (let i = 0; i < this.places.length; i++) sum[i % 3] += this.places[i]
-    const count = Math.max(1, this.places.length / 3)
-    return [Math.round(sum[0] / count), Math.round(sum[1] / count), Math.round(sum[2] / count)]
+  /** The voxel nearest to the middle of all, where nothing is selected; undefined without voxels. */
+  middleVoxel(): number | undefined {
+    const count = this.places.length / 3
+    const mean = [0, 1, 2].map((k) => {
+      let sum = 0
+      for (let v = 0; v < count; v++) sum += this.places[3 * v + k]
+      return sum / count
+    })
+    let best: number | undefined
+    let least = Infinity
+    for (let v = 0; v < count; v++) {
+      const off = mean.reduce((sum, c, k) => sum + (this.places[3 * v + k] - c) ** 2, 0)
+      if (off < least) [best, least] = [v, off]
+    }
+    return best
   }
 
   slice(plane: Plane, at: number): Slice {

@@ -41,7 +41,7 @@ export async function snapshot(
 
   context.scale(scale, scale)
   const font = getComputedStyle(document.body).fontFamily
-  if (options.names) drawNames(context, scene.labels(), font)
+  if (options.names) drawNames(context, scene.labels(), font, ink.text, `rgb(${ground.join(' ')})`)
   if (colours) {
     const bar = Math.min(232, width - 2 * PADDING)
     drawColourBar(
@@ -61,11 +61,13 @@ export async function snapshot(
   )
 }
 
-/** Dark on light halo: names are read on every colour of data. */
+/** With a halo, so that names are read on every colour of data. */
 export function drawNames(
   context: CanvasRenderingContext2D,
   labels: readonly { name: string; x: number; y: number }[],
   font: string,
+  ink: string,
+  halo: string,
 ) {
   context.save()
   context.font = `600 11px ${font}`
@@ -73,8 +75,8 @@ export function drawNames(
   context.textBaseline = 'middle'
   context.lineJoin = 'round'
   context.lineWidth = 3
-  context.strokeStyle = 'rgb(255 255 255 / 0.92)'
-  context.fillStyle = '#161b21'
+  context.strokeStyle = halo
+  context.fillStyle = ink
   for (const { name, x, y } of labels) {
     context.strokeText(name, x, y)
     context.fillText(name, x, y)

@@ -24,7 +24,8 @@ export interface PlainView {
 }
 
 export const useBrain = defineStore('brain', () => {
-  const mapId = ref<string>()
+  /** Id of the map that was chosen; where there is no such map, `mapId` is another one. */
+  const chosenMap = ref<string>()
   /** By id of the map. */
   const colouring = ref<Record<string, Colouring>>({})
   /** 0 white, 1 pial, 2 inflated, 3 flat. */
@@ -45,7 +46,8 @@ export const useBrain = defineStore('brain', () => {
   const detail = ref('')
   const maps = shallowRef<readonly MapInfo[]>([])
 
-  const mapInfo = computed(() => maps.value.find(({ id }) => id === mapId.value))
+  const mapInfo = computed(() => maps.value.find(({ id }) => id === chosenMap.value) ?? firstMap(maps.value))
+  const mapId = computed({ get: () => mapInfo.value?.id, set: (id) => (chosenMap.value = id) })
 
   function colour(changes: Partial<Colouring>) {
     if (!mapId.value) return
@@ -62,7 +64,7 @@ export const useBrain = defineStore('brain', () => {
   const stationOf = (shape: Shape) => SHAPES.indexOf(shape)
 
   useHistory().include('brain', {
-    mapId,
+    chosenMap,
     colouring,
     morph,
     left,
@@ -74,6 +76,7 @@ export const useBrain = defineStore('brain', () => {
     view,
   })
   return {
+    chosenMap,
     mapId,
     colouring,
     morph,
@@ -95,10 +98,16 @@ export const useBrain = defineStore('brain', () => {
   }
 })
 
-/** The ROIs outlined at first: not the one that holds nearly everything, and no more than can be told apart. */
+/** What is shown at first: how well voxels can be predicted at all, else the first map that needs nothing selected. */
+function firstMap(maps: readonly MapInfo[]): MapInfo | undefined {
+  const free = maps.filter(({ needs }) => !needs)
+  return free.find(({ id }) => id === 'noise-ceiling') ?? free[0] ?? maps[0]
+}
+
+/** The ROIs outlined at first: not those made of others, and no more than can be told apart. */
 export function defaultOutlines(rois: readonly { name: string; voxels: number }[], voxels: number): string[] {
   return rois
-    .filter((roi) => roi.voxels > 0 && roi.voxels < 0.6 * voxels)
+    .filter((roi) => roi.voxels > 0 && roi.voxels < 0.25 * voxels)
     .map(({ name }) => name)
     .slice(0, 12)
 }

@@ -38,7 +38,6 @@ export function useBrainData() {
         ...list,
         ...own.map(({ id, title, unit, signed }) => ({ id: `overlay:${id}`, title, unit, signed })),
       ]
-      if (!store.maps.some(({ id }) => id === store.mapId)) store.mapId = firstMap(list)
     },
     { immediate: true },
   )
@@ -98,10 +97,4 @@ export function useBrainData() {
   })
 
   return { brain, listed, shown, missing, masks, outlined, scaleKey, remakeScale: () => remade.value++ }
-}
-
-/** What is shown at first: how well voxels can be predicted at all, else the first map that needs nothing selected. */
-function firstMap(maps: readonly MapInfo[]): string | undefined {
-  const free = maps.filter(({ needs }) => !needs)
-  return (free.find(({ id }) => /ceiling/i.test(id)) ?? free[0] ?? maps[0])?.id
 }

@@ -29,10 +29,16 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
   const hovered = shallowRef<Readout>()
   const selected = shallowRef<Readout>()
   const problem = shallowRef<Problem>()
+  /** Of the canvas, CSS pixels. */
+  const width = ref(600)
   const isLost = ref(false)
   const isBuilding = ref(false)
   const readouts = shallowRef<ReadoutMaker>()
   let made: BrainScene | undefined
+
+  let again: (() => void) | undefined
+  /** Somebody moved the camera: a view worth remembering, and undoing. */
+  let isTouched = false
 
   function start(element: HTMLCanvasElement) {
     try {
@@ -40,7 +46,8 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
         frame: (now) => (view.value = now),
         rest: (seen) => {
           labels.value = seen
-          if (mode.value) store.view = toPlain(made!.rig.goal)
+          if (isTouched) store.view = toPlain(made!.rig.goal)
+          again?.()
         },
         context: (lost) => (isLost.value = lost),
       })
@@ -56,20 +63,27 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
     const reduced = matchMedia('(prefers-reduced-motion: reduce)')
     made.still = reduced.matches
     reduced.addEventListener('change', () => made && (made.still = reduced.matches))
-    const stopInput = listen(made, {
+    const input = listen(made, {
       hover: (pick) => (hovered.value = pick && readouts.value?.at(pick)),
       click: (pick) => pick && select(pick),
-      moved: () => (labels.value = []),
+      moved: () => {
+        isTouched = true
+        labels.value = []
+      },
     })
     const observer = new ResizeObserver(() => {
       const { clientWidth, clientHeight } = element
-      if (clientWidth && clientHeight) made?.resize(clientWidth, clientHeight, devicePixelRatio)
+      if (!made || !clientWidth || !clientHeight) return
+      width.value = clientWidth
+      made.insets = insetsFor(clientWidth, clientHeight)
+      made.resize(clientWidth, clientHeight, devicePixelRatio)
     })
     observer.observe(element)
+    again = input.again
     scene.value = made
     onDispose.push(() => {
       observer.disconnect()
-      stopInput()
+      input.stop()
       made?.dispose()
       made = undefined
     })
@@ -234,12 +248,15 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
     () => store.view,
     (plain) => {
       const target = scene.value
-      if (plain && target && !isSameView(plain, toPlain(target.rig.goal))) target.show(fromPlain(plain))
+      if (!target || !mode.value) return
+      if (!plain) target.setView(mode.value === 'sheet' ? 'superior' : 'caudal')
+      else if (!isSameView(plain, toPlain(target.rig.goal))) target.show(fromPlain(plain))
     },
   )
 
   /** A standard view; a flat map has one side only, so it is inflated for them. */
   function goTo(name: ViewName) {
+    isTouched = true
     if (store.morph > 2) setMorph(nearestShape(stationsBelowFlat(), 2))
     scene.value?.setView(name)
   }
@@ -252,6 +269,11 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
     scene.value?.setMorph(store.morph)
   }
 
+  function lookFrom(orientation: View['orientation']) {
+    isTouched = true
+    scene.value?.look({ orientation: orientation.clone(), open: 0 })
+  }
+
   function inflate() {
     const shapes = stationsBelowFlat()
     const wasFlat = store.morph > 2
@@ -260,6 +282,7 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
   }
 
   function flatten() {
+    isTouched = true
     if (store.morph === 3) goTo('caudal')
     else if (data.brain.value?.shapes.includes('flat')) {
       setMorph('flat')
@@ -288,12 +311,17 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
     isLost,
     isBuilding,
     goTo,
+    lookFrom,
     inflate,
     flatten,
     reset,
     hoverVoxel,
+    width,
   }
 }
+
+/** What the readout, the colour bar and the cube cover of the canvas, where there is room beside them. */
+const insetsFor = (width: number, height: number) => ({ right: width > 520 ? 88 : 0, bottom: height > 260 ? 76 : 0 })
 
 function nearestShape(shapes: readonly Shape[], morph: number): Shape {
   const off = (shape: Shape) => Math.abs(SHAPES.indexOf(shape) - morph)

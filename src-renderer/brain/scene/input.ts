@@ -13,8 +13,8 @@ export interface InputEvents {
 const CLICK_PX = 4
 const KEY_STEP_PX = 24
 
-/** Listens until the returned function is called. */
-export function listen(scene: BrainScene, events: InputEvents): () => void {
+/** Listens until `stop` is called; `again` asks anew what is under a resting pointer, after the picture has changed. */
+export function listen(scene: BrainScene, events: InputEvents): { stop(): void; again(): void } {
   const { canvas } = scene
   const stop = new AbortController()
   const on = <K extends keyof HTMLElementEventMap>(
@@ -26,10 +26,11 @@ export function listen(scene: BrainScene, events: InputEvents): () => void {
   let drag: { x: number; y: number; far: number; pan: boolean } | undefined
   let hovering = false
   let next: { x: number; y: number } | undefined
+  let last: { x: number; y: number } | undefined
 
   // One question at a time; the last place asked about wins.
   async function hover(x: number, y: number) {
-    next = { x, y }
+    next = last = { x, y }
     if (hovering) return
     hovering = true
     while (next) {
@@ -62,7 +63,7 @@ export function listen(scene: BrainScene, events: InputEvents): () => void {
   })
   on('pointercancel', () => (drag = undefined))
   on('pointerleave', () => {
-    next = undefined
+    next = last = undefined
     events.hover(undefined)
   })
   on('contextmenu', (event) => event.preventDefault(), false)
@@ -92,5 +93,5 @@ export function listen(scene: BrainScene, events: InputEvents): () => void {
     event.preventDefault() // arrows step through trials elsewhere
     if (event.key !== 'Enter') events.moved()
   })
-  return () => stop.abort()
+  return { stop: () => stop.abort(), again: () => last && void hover(last.x, last.y) }
 }

@@ -151,8 +151,8 @@ vec3 withOutlines(vec3 under, ivec2 base, int element) {
   float line = 0.0, casing = 0.0, casingLight = 0.0;
   for (int k = 0; k < RING; k++) {
     vec2 direction = ring(k) * pixel * float(samples);
-    int a = elementOf(texelAt(base + ivec2(round(direction * 1.4))));
-    int b = elementOf(texelAt(base + ivec2(round(direction * 2.5))));
+    int a = elementOf(texelAt(base + ivec2(round(direction * 1.1))));
+    int b = elementOf(texelAt(base + ivec2(round(direction * 2.0))));
     uint keyA = a < 0 ? own : texelFetch(keys, texelOf(a), 0).r;
     uint keyB = b < 0 ? own : texelFetch(keys, texelOf(b), 0).r;
     uint within = own & ~keyA, without = keyA & ~own, further = own & ~keyB;

@@ -72,8 +72,13 @@ export class CameraRig {
   }
 }
 
-/** Target and height at which all points fit a picture of that aspect. */
-export function fit(points: Vector3[], orientation: Quaternion, aspect: number): { target: Vector3; height: number } {
+/** Target and height at which all points fit a picture of that size (any unit), its insets left free. */
+export function fit(
+  points: Vector3[],
+  orientation: Quaternion,
+  { width, height }: { width: number; height: number },
+  { right, bottom } = { right: 0, bottom: 0 },
+): { target: Vector3; height: number } {
   if (points.length === 0) return { target: new Vector3(), height: 200 }
   const inverse = orientation.clone().invert()
   const min = new Vector3(Infinity, Infinity, Infinity)
@@ -83,6 +88,9 @@ export function fit(points: Vector3[], orientation: Quaternion, aspect: number):
     min.min(seen)
     max.max(seen)
   }
-  const target = min.clone().add(max).multiplyScalar(0.5).applyQuaternion(orientation)
-  return { target, height: MARGIN * Math.max(max.y - min.y, (max.x - min.x) / aspect, 1) }
+  // mm per unit of the picture
+  const scale = MARGIN * Math.max((max.y - min.y) / (height - bottom), (max.x - min.x) / (width - right), 1e-3)
+  const shift = new Vector3((right / 2) * scale, (-bottom / 2) * scale, 0)
+  const target = min.add(max).multiplyScalar(0.5).add(shift).applyQuaternion(orientation)
+  return { target, height: scale * height }
 }

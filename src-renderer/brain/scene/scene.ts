@@ -36,6 +36,8 @@ export class BrainScene {
   readonly rig = new CameraRig()
   /** Moves are made at once, for people who asked for less motion. */
   still = false
+  /** CSS pixels at the edges of the canvas that fitting keeps free. */
+  insets = { right: 0, bottom: 0 }
   private readonly painter: Painter
   private readonly resolve: ResolvePass
   private readonly scale = scaleUniforms()
@@ -327,7 +329,7 @@ export class BrainScene {
   }
 
   private fitted(view: View) {
-    return fit(this.content.extent(view.open), view.orientation, this.aspect)
+    return fit(this.content.extent(view.open), view.orientation, this.painter, this.insets)
   }
 
   /** Keeps zoom and place relative to what is shown, whose size has changed since `before`. */
