@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { makeFolders } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
+import { readManifest } from '../subjects/subject.ts'
 import type { SheetShape } from '../subjects/galleryPictures.ts'
 import type { GalleryRecord, Workspace } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
@@ -46,6 +47,7 @@ export const galleryAction = defineAction({
     const gallery = galleries.get(target)
     if (what === 'remove') {
       galleries.remove(target)
+      discardUpload(workspace, gallery.folder)
       return { removed: target }
     }
     try {
@@ -75,6 +77,15 @@ export const galleryAction = defineAction({
     ].join('\n')
   },
 })
+
+/** A gallery that was dropped in a browser lies in the workspace, and goes when nothing else is made of it. */
+function discardUpload({ uploads, subjects, galleries }: Workspace, folder: string): void {
+  const group = uploads.groupOf(folder)
+  if (!group) return
+  const sources = subjects.list().flatMap(({ folder: of }) => readManifest(of).sources.map(({ path }) => path))
+  const others = [...sources, ...galleries.list().map((one) => one.folder)]
+  if (!others.some((path) => uploads.groupOf(path) === group)) uploads.discard(group)
+}
 
 /** Lists the folder, registers it and makes its thumbnails; called again for the same folder, it goes on with them. */
 async function addGallery(

@@ -1,6 +1,5 @@
 import type { BackendInfo } from '../engine/backend.ts'
 import type { PackReport } from '../models/pack.ts'
-import type { AnswerTable } from '../retrieval/answers.ts'
 import type { DecodedTrials, DecodeJob } from '../retrieval/decodeTrials.ts'
 import type { EmbeddingMap, MapJob } from '../retrieval/embeddingMap.ts'
 import type { GalleryAnswers, GalleryJob } from '../retrieval/galleryAnswers.ts'
@@ -49,14 +48,6 @@ export interface RunScores {
   scores: Record<Direction, TopScores>
 }
 
-/** What to ask of a run: a direction, the pool's size (default: all) and the seed of its drawing, and how many of the best to name. */
-export interface AnswersJob extends HeldOutJob {
-  direction: Direction
-  top: number
-  drawSeed: number
-  pool?: number
-}
-
 export interface EngineMethods {
   ping(params: Record<string, never>): PingResult
   /** Loads the backend and says what it is. */
@@ -69,8 +60,6 @@ export interface EngineMethods {
   similarity(params: HeldOutJob): KeptSimilarity
   /** Top-k scores of a finished run in both directions. */
   scores(params: ScoresJob): RunScores
-  /** What every held-out pattern (or image) of a finished run finds. */
-  answers(params: AnswersJob): AnswerTable
   /** Held-out patterns of one fold and the images of the pool in two dimensions. */
   map(params: MapJob): EmbeddingMap
   /** Embeds a slice of a gallery with the encoders of a run's folds. */

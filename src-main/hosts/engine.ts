@@ -2,12 +2,10 @@ import type { EngineMethods } from '../actions/methods.ts'
 import { serve } from '../base/serve.ts'
 import { loadBackend } from '../engine/backend.ts'
 import { scoreRun } from '../evaluation/runScores.ts'
-import { answerTable, poolRandom } from '../retrieval/answers.ts'
 import { decodeTrials } from '../retrieval/decodeTrials.ts'
 import { embeddingMap } from '../retrieval/embeddingMap.ts'
 import { galleryAnswers } from '../retrieval/galleryAnswers.ts'
 import { embedGallerySlice } from '../retrieval/galleryEmbeddings.ts'
-import { retrievalTask } from '../retrieval/pools.ts'
 import { similarityOf } from '../retrieval/runSimilarity.ts'
 import { completeImport } from '../training/importedRun.ts'
 import { runTraining } from '../training/run.ts'
@@ -33,11 +31,6 @@ serve<EngineMethods>({
     const similarity = await similarityOf(job)
     const { trials, images } = similarity
     return { trials, images, scores: scoreRun(similarity, ks, drawSeed, pool) }
-  },
-  async answers({ direction, top, drawSeed, pool, ...job }) {
-    await loadBackend()
-    const task = retrievalTask(await similarityOf(job), direction)
-    return answerTable(task, top, poolRandom(drawSeed, direction), pool)
   },
   async map(job, options) {
     await loadBackend()

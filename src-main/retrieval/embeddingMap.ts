@@ -1,8 +1,9 @@
 import { UMAP } from 'umap-js'
 import { MindEyeError } from '../base/errors.ts'
 import type { RunOptions } from '../base/progress.ts'
+import type { NdArray } from '../formats/array.ts'
 import { Random } from '../nn/random.ts'
-import { heldOutEmbeddings, keptWithRun } from './heldOut.ts'
+import { heldOutEmbeddings, keptWithRun, readKept } from './heldOut.ts'
 import { principalCoordinates } from './principal.ts'
 import { ownRepeats } from './repeats.ts'
 import type { HeldOutJob } from './repeats.ts'
@@ -39,8 +40,8 @@ const ROUNDS_AT_ONCE = 5
  * neighbours. Computed once and kept with the run.
  */
 export async function embeddingMap(job: MapJob, options: RunOptions): Promise<EmbeddingMap> {
-  const { method, fold, config, repeats = ownRepeats(config) } = job
-  const kept = await keptWithRun(job.runFolder, `map-${method}-${repeats}-${fold}`, async () => {
+  const { method, fold } = job
+  const kept = await keptWithRun(job.runFolder, nameOf(job), async () => {
     const { folds } = await heldOutEmbeddings(job)
     const { width, brain, image, seen, pool } = foldAt(folds, fold)
     const count = seen.length + pool.length
@@ -54,6 +55,19 @@ export async function embeddingMap(job: MapJob, options: RunOptions): Promise<Em
       sizes: { dtype: 'int32', shape: [2], data: Int32Array.of(seen.length, pool.length) },
     }
   })
+  return fromArrays(kept)
+}
+
+/** The map, if it was computed before; needs no TensorFlow. */
+export function keptMap(job: MapJob): EmbeddingMap | undefined {
+  const kept = readKept(job.runFolder, nameOf(job))
+  return kept && fromArrays(kept)
+}
+
+const nameOf = ({ method, fold, config, repeats = ownRepeats(config) }: MapJob): string =>
+  `map-${method}-${repeats}-${fold}`
+
+function fromArrays(kept: Map<string, NdArray>): EmbeddingMap {
   const [patterns, images] = kept.get('sizes')!.data as Int32Array
   const [first, second] = kept.get('explained')!.data as Float64Array
   return { xy: kept.get('xy')!.data as Float32Array, patterns, images, explained: [first, second] }

@@ -1,10 +1,11 @@
 import type { RunOptions } from '../base/progress.ts'
+import type { NdArray } from '../formats/array.ts'
 import { openNpy } from '../formats/npy.ts'
 import { openFile } from '../formats/source.ts'
 import { HASH_BYTES, pictureHash } from '../subjects/galleryPictures.ts'
 import { openSubject } from '../subjects/subject.ts'
 import type { Neighbours } from './best.ts'
-import { heldOutEmbeddings, keptWithRun } from './heldOut.ts'
+import { heldOutEmbeddings, keptWithRun, readKept } from './heldOut.ts'
 import { ownRepeats } from './repeats.ts'
 import type { HeldOutJob } from './repeats.ts'
 import { topK } from './topk.ts'
@@ -40,8 +41,7 @@ export const MOST_NEIGHBOURS = 100
 
 /** The most similar pictures of a gallery for every held-out pattern, computed once and kept with the run. */
 export async function galleryAnswers(job: GalleryJob, { signal }: RunOptions): Promise<GalleryAnswers> {
-  const name = `gallery-${job.galleryKey}-${job.repeats ?? ownRepeats(job.config)}`
-  const kept = await keptWithRun(job.runFolder, name, async () => {
+  const kept = await keptWithRun(job.runFolder, nameOf(job), async () => {
     const { k, index, similarity, ...rows } = await computeAnswers(job, signal)
     const count = rows.trial.length
     return {
@@ -52,6 +52,19 @@ export async function galleryAnswers(job: GalleryJob, { signal }: RunOptions): P
       own: { dtype: 'int32', shape: [count], data: Int32Array.from(rows.own) },
     }
   })
+  return fromArrays(kept)
+}
+
+/** The same, if it was computed before; needs no TensorFlow. */
+export function keptGalleryAnswers(job: GalleryJob): GalleryAnswers | undefined {
+  const kept = readKept(job.runFolder, nameOf(job))
+  return kept && fromArrays(kept)
+}
+
+const nameOf = ({ galleryKey, repeats, config }: GalleryJob): string =>
+  `gallery-${galleryKey}-${repeats ?? ownRepeats(config)}`
+
+function fromArrays(kept: Map<string, NdArray>): GalleryAnswers {
   const data = <T>(label: string) => kept.get(label)!.data as T
   return {
     k: kept.get('index')!.shape[1],

@@ -63,14 +63,24 @@ export function runKey(runFolder: string): string {
   return hash.digest('hex').slice(0, 12)
 }
 
+const keptPath = (runFolder: string, name: string): string =>
+  join(runFolder, 'retrieval', `${name}-${runKey(runFolder)}.safetensors`)
+
+/** Arrays made from a finished run, if they were kept. */
+export function readKept(runFolder: string, name: string): Map<string, NdArray> | undefined {
+  const path = keptPath(runFolder, name)
+  return existsSync(path) ? readArrays(path) : undefined
+}
+
 /** Arrays made from a finished run, kept in `RUN/retrieval`, which may be deleted at any time; made anew when they are not there. */
 export async function keptWithRun(
   runFolder: string,
   name: string,
   make: () => Promise<Record<string, NdArray>>,
 ): Promise<Map<string, NdArray>> {
-  const path = join(runFolder, 'retrieval', `${name}-${runKey(runFolder)}.safetensors`)
-  if (existsSync(path)) return readArrays(path)
+  const kept = readKept(runFolder, name)
+  if (kept) return kept
+  const path = keptPath(runFolder, name)
   const made = await make()
   mkdirSync(dirname(path), { recursive: true })
   writeFileAtomic(path, encodeSafetensors(made))

@@ -1,5 +1,6 @@
+import type { NdArray } from '../formats/array.ts'
 import type { TestEmbeddings } from '../training/foldFiles.ts'
-import { heldOutEmbeddings, keptWithRun } from './heldOut.ts'
+import { heldOutEmbeddings, keptWithRun, readKept } from './heldOut.ts'
 import type { TrialSimilarity } from './pools.ts'
 import { ownRepeats } from './repeats.ts'
 import type { HeldOutJob } from './repeats.ts'
@@ -50,10 +51,17 @@ export function runSimilarity(folds: readonly TestEmbeddings[]): RunSimilarity {
   return joined
 }
 
+const nameOf = ({ repeats, config }: HeldOutJob): string => `similarity-${repeats ?? ownRepeats(config)}`
+
+/** The similarities of a finished run, if they were computed before; needs no TensorFlow. */
+export function keptSimilarity(job: HeldOutJob): KeptSimilarity | undefined {
+  const kept = readKept(job.runFolder, nameOf(job))
+  return kept && fromArrays(kept)
+}
+
 /** The similarities of a finished run, computed once and kept with it. */
 export async function similarityOf(job: HeldOutJob): Promise<KeptSimilarity> {
-  const name = `similarity-${job.repeats ?? ownRepeats(job.config)}`
-  const kept = await keptWithRun(job.runFolder, name, async () => {
+  const kept = await keptWithRun(job.runFolder, nameOf(job), async () => {
     const { folds, isRepeated } = await heldOutEmbeddings(job)
     const { trials, images, values, ...labels } = runSimilarity(folds)
     const ints = Object.entries(labels).map(
@@ -65,6 +73,10 @@ export async function similarityOf(job: HeldOutJob): Promise<KeptSimilarity> {
       isRepeated: { dtype: 'uint8', shape: [1], data: Uint8Array.of(isRepeated ? 1 : 0) },
     }
   })
+  return fromArrays(kept)
+}
+
+function fromArrays(kept: Map<string, NdArray>): KeptSimilarity {
   const data = <T>(label: string) => kept.get(label)!.data as T
   const [trials, images] = kept.get('values')!.shape
   return {

@@ -7,9 +7,14 @@ import { galleryJob } from '../../actions/retrieveFromGallery.ts'
 import { runPlace } from '../../actions/runPlace.ts'
 import { runConfig } from '../../actions/train.ts'
 import { MindEyeError } from '../../base/errors.ts'
-import { directions } from '../../retrieval/pools.ts'
+import { answerTable, poolRandom } from '../../retrieval/answers.ts'
+import { keptMap } from '../../retrieval/embeddingMap.ts'
+import type { MapJob } from '../../retrieval/embeddingMap.ts'
+import { keptGalleryAnswers } from '../../retrieval/galleryAnswers.ts'
+import { directions, retrievalTask } from '../../retrieval/pools.ts'
 import { ownRepeats } from '../../retrieval/repeats.ts'
-import type { Repeats } from '../../retrieval/repeats.ts'
+import type { HeldOutJob, Repeats } from '../../retrieval/repeats.ts'
+import { keptSimilarity } from '../../retrieval/runSimilarity.ts'
 import type { KeptSimilarity } from '../../retrieval/runSimilarity.ts'
 import type { RunRecord } from '../../workspace/index.ts'
 import { queryOf, wholeNumber } from '../query.ts'
@@ -104,13 +109,17 @@ export const retrievalRoutes = (services: Services) => {
     const key = `${run.id} ${versionOf(run)} ${chosen}`
     let similarity = kept.get(key)
     if (!similarity) {
-      similarity = ctx.engine().call('similarity', { ...runPlace(workspace, run), repeats: chosen })
+      similarity = computeSimilarity({ ...runPlace(workspace, run), repeats: chosen })
       similarity.catch(() => kept.delete(key))
       kept.set(key, similarity)
       while (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value!)
     }
     return similarity
   }
+
+  // What is kept is read at once: an engine process takes seconds to start.
+  const computeSimilarity = async (job: HeldOutJob) => keptSimilarity(job) ?? ctx.engine().call('similarity', job)
+  const mapOf = async (job: MapJob) => keptMap(job) ?? ctx.engine().call('map', job)
 
   async function factsOf(run: RunRecord, chosen?: Repeats): Promise<RetrievalFacts> {
     const { training, split } = runConfig(run)
@@ -158,8 +167,8 @@ export const retrievalRoutes = (services: Services) => {
       const { direction, pool, seed, top, repeats } = queryOf(c, answersQuery)
       const tag = `answers-${run.id}-${versionOf(run)}-${repeats}-${direction}-${pool}-${seed}-${top}`
       return bytes(c, tag, async () => {
-        const job = { ...place, repeats, direction, pool, drawSeed: seed, top }
-        const { index, similarity, rank } = await ctx.engine().call('answers', job)
+        const task = retrievalTask(await similarityOf(run, repeats ?? ownRepeats(place.config)), direction)
+        const { index, similarity, rank } = answerTable(task, top, poolRandom(seed, direction), pool)
         return [index, similarity, rank]
       })
     })
@@ -167,14 +176,13 @@ export const retrievalRoutes = (services: Services) => {
       const { run, place } = asked(c)
       const { method, fold, repeats } = queryOf(c, mapQuery)
       return bytes(c, `map-${run.id}-${versionOf(run)}-${method}-${fold}-${repeats}`, async () => {
-        const { xy } = await ctx.engine().call('map', { ...place, repeats, method, fold })
-        return [xy]
+        return [(await mapOf({ ...place, repeats, method, fold })).xy]
       })
     })
     .get('/:run/map/facts', async (c) => {
       const { place } = asked(c)
       const { method, fold, repeats } = queryOf(c, mapQuery)
-      const { xy: _, ...facts } = await ctx.engine().call('map', { ...place, repeats, method, fold })
+      const { xy: _, ...facts } = await mapOf({ ...place, repeats, method, fold })
       return c.json<MapFacts>(facts)
     })
     .get('/:run/galleries/:gallery', async (c) => {
@@ -204,7 +212,7 @@ export const retrievalRoutes = (services: Services) => {
       })
     const job = galleryJob(workspace, run, place, repeats)
     const key = `gallery-${run.id}-${versionOf(run)}-${job.galleryKey}-${repeats}`
-    return { place, key, answers: await ctx.engine().call('galleryAnswers', job) }
+    return { place, key, answers: keptGalleryAnswers(job) ?? (await ctx.engine().call('galleryAnswers', job)) }
   }
 }
 

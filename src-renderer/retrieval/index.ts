@@ -1,0 +1,45 @@
+import { ScanSearch } from 'lucide-vue-next'
+import type { PanelDef, Place } from '../app/place.ts'
+import { brain } from '../brain/index.ts'
+import { count } from '../shared/format.ts'
+import DecodeInspector from './DecodeInspector.vue'
+import DecodeTree from './DecodeTree.vue'
+import GalleryPanel from './GalleryPanel.vue'
+import MapPanel from './MapPanel.vue'
+import RetrievePanel from './RetrievePanel.vue'
+import { useRetrieval } from './store.ts'
+import TrialGridPanel from './TrialGridPanel.vue'
+
+/** `n = 982, split shipped`, of the run that is shown. */
+function runWords(): string | undefined {
+  const { facts } = useRetrieval()
+  return (
+    facts && `n = ${count(facts.rows)} ${facts.repeats === 'average' ? 'averaged' : 'single'}, split ${facts.split}`
+  )
+}
+
+const panels: PanelDef[] = [
+  { id: 'retrieve', title: 'Retrieve', component: RetrievePanel, subtitle: runWords },
+  { id: 'retrieve-grid', title: 'All trials', component: TrialGridPanel, subtitle: runWords },
+  { id: 'embedding', title: 'Embeddings', component: MapPanel, subtitle: runWords },
+  { id: 'gallery', title: 'Gallery', component: GalleryPanel },
+  brain,
+]
+
+/** What a decoder says of trials that it never saw. */
+export const decode: Place = {
+  id: 'decode',
+  title: 'Decode',
+  icon: ScanSearch,
+  key: '3',
+  panels,
+  layout: [
+    { panel: 'retrieve' },
+    { panel: 'embedding', beside: 'retrieve', side: 'right', share: 0.34 },
+    { panel: 'brain', beside: 'embedding', side: 'below', share: 0.5 },
+    { panel: 'retrieve-grid', beside: 'retrieve', side: 'below', share: 0.36 },
+    { panel: 'gallery', beside: 'retrieve-grid', side: 'within' },
+  ],
+  tree: DecodeTree,
+  inspector: DecodeInspector,
+}
