@@ -94,10 +94,10 @@ describe('a finished run', () => {
     'answers as `retrieve` does: %s, pool %s, seed %s, repeats %s',
     async (direction, pool, seed, repeats) => {
       const query = new URLSearchParams({ direction, seed: String(seed), top: '3' })
-    if (pool) query.set('pool', String(pool))
-    if (repeats) query.set('repeats', repeats)
-    const path = `${run}/answers?${query.toString()}`
-    const { body: facts } = await json<RetrievalFacts>(`${run}${repeats ? `?repeats=${repeats}` : ''}`)
+      if (pool) query.set('pool', String(pool))
+      if (repeats) query.set('repeats', repeats)
+      const path = `${run}/answers?${query.toString()}`
+      const { body: facts } = await json<RetrievalFacts>(`${run}${repeats ? `?repeats=${repeats}` : ''}`)
       const { trials } = await retrieve({ direction, pool, seed, repeats, top: 3 })
       const queries = direction === 'image' ? facts.rows : facts.seen.length
       expect(trials).toHaveLength(queries)
