@@ -1,7 +1,17 @@
 import { defineConfig } from 'vitest/config'
+import { whyNotElectron } from './tests/browser/electronProgram.ts'
 
 // TensorFlow loads once per process, so each file gets a process of its own.
 const shared = { pool: 'forks', testTimeout: 60_000 } as const
+
+const clicking = {
+  ...shared,
+  include: ['tests/browser/**/*.test.ts'],
+  testTimeout: 180_000,
+  hookTimeout: 120_000,
+}
+const noElectron = whyNotElectron()
+if (noElectron) console.warn(`Electron's window is not tested: ${noElectron}`)
 
 export default defineConfig({
   test: {
@@ -9,16 +19,20 @@ export default defineConfig({
     projects: [
       { test: { ...shared, name: 'main', include: ['tests/**/*.test.ts'], exclude: ['tests/browser/**'] } },
       // What people click, in Chromium on the Node host.
-      {
-        test: {
-          ...shared,
-          name: 'browser',
-          include: ['tests/browser/**/*.test.ts'],
-          globalSetup: ['tests/browser/buildPage.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 120_000,
-        },
-      },
+      { test: { ...clicking, name: 'browser', globalSetup: ['tests/browser/buildPage.ts'] } },
+      // The same in the app's own window.
+      ...(noElectron
+        ? []
+        : [
+            {
+              test: {
+                ...clicking,
+                name: 'electron',
+                env: { MINDEYE_BROWSER: 'electron' },
+                globalSetup: ['tests/browser/buildElectron.ts'],
+              },
+            },
+          ]),
       // What computes must give the same on the plain backend, which runs where TensorFlow does not load.
       {
         test: {

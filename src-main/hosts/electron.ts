@@ -43,7 +43,6 @@ if (app.requestSingleInstanceLock()) {
   app.on('activate', showWindow)
   app.on('window-all-closed', () => app.quit())
   app.on('web-contents-created', (_event, contents) => {
-    contents.on('will-navigate', (event) => event.preventDefault())
     contents.on('will-frame-navigate', (event) => {
       if (!isOurPage(event.url)) event.preventDefault()
     })

@@ -6,6 +6,7 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 import { afterAll, expect } from 'vitest'
 import { layout } from '../../src-main/base/layout.ts'
 import { startNodeHost, type NodeHost } from '../../src-main/hosts/nodeServer.ts'
+import { dropWithPaths, inElectron, openElectron } from './electronDriver.ts'
 
 const candidates = [
   process.env.MINDEYE_CHROMIUM,
@@ -17,7 +18,8 @@ const candidates = [
 const executablePath = candidates.find((path) => path !== undefined && existsSync(path))
 
 /** Why browser tests are skipped here; undefined where they run. */
-export const skipReason = executablePath ? undefined : 'no Chromium: apt-get install chromium, or set MINDEYE_CHROMIUM'
+export const skipReason =
+  executablePath || inElectron ? undefined : 'no Chromium: apt-get install chromium, or set MINDEYE_CHROMIUM'
 if (skipReason) console.warn(`browser tests are skipped: ${skipReason}`)
 
 const flags = [
@@ -63,22 +65,11 @@ export async function openWorkstation(
   options: { workspace?: string; allow?: string[]; theme?: 'dark' | 'light'; place?: string } = {},
 ): Promise<Workstation> {
   const workspace = options.workspace ?? join(temporaryFolder(), 'workspace')
-  const host = await startNodeHost({
-    workspacePath: workspace,
-    renderer: layout.renderer,
-    allow: options.allow ?? [],
-    log: () => {},
-    port: 0,
-  })
-  browser ??= chromium.launch({ executablePath, args: flags })
-  const context = await (
-    await browser
-  ).newContext({
-    viewport: { width: 1440, height: 900 },
-    colorScheme: options.theme ?? 'dark',
-    reducedMotion: 'reduce',
-  })
-  const page = await context.newPage()
+  const theme = options.theme ?? 'dark'
+  const opened = inElectron
+    ? await openElectron(workspace, theme)
+    : await openChromium(workspace, theme, options.allow ?? [])
+  const { page, host } = opened
   const complaints: string[] = []
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text())
@@ -88,20 +79,45 @@ export async function openWorkstation(
   const close = async () => {
     if (closed) return
     closed = true
-    await context.close()
-    await host.close()
+    await opened.close()
     expect(complaints).toEqual([])
   }
   cleanUps.push(close)
-  await page.goto(host.address)
+  if (!inElectron) await page.goto(host.address) // Electron's window has opened it
   if (options.place) await page.goto(new URL(`/#/${options.place}`, host.address).href)
   await page.locator('.shell').waitFor()
   return { page, host, workspace, complaints, close }
 }
 
+async function openChromium(
+  workspace: string,
+  theme: 'dark' | 'light',
+  allow: string[],
+): Promise<{ page: Page; host: NodeHost; close(): Promise<void> }> {
+  const host = await startNodeHost({
+    workspacePath: workspace,
+    renderer: layout.renderer,
+    allow,
+    log: () => {},
+    port: 0,
+  })
+  browser ??= chromium.launch({ executablePath, args: flags })
+  const context = await (
+    await browser
+  ).newContext({ viewport: { width: 1440, height: 900 }, colorScheme: theme, reducedMotion: 'reduce' })
+  return {
+    page: await context.newPage(),
+    host,
+    async close() {
+      await context.close()
+      await host.close()
+    },
+  }
+}
+
 /** Axe's serious and critical findings, as lines that name the rule and the element. */
 export async function seriousFindings(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze()
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode(inElectron).analyze()
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, help, nodes }) => nodes.map(({ target }) => `${id}: ${help} (${target.join(' ')})`))
@@ -109,6 +125,10 @@ export async function seriousFindings(page: Page): Promise<string[]> {
 
 /** Drops files and folders onto the page as a file manager would: names with slashes lie in folders. */
 export async function dropFiles(page: Page, files: { name: string; path: string }[], target = '.shell'): Promise<void> {
+  if (inElectron) {
+    const paths = files.map(({ path }) => path)
+    return dropWithPaths(page, paths, target)
+  }
   const contents = files.map(({ name, path }) => ({ name, data: readFileSync(path).toString('base64') }))
   await page.evaluate(
     async ({ contents, target }) => {
