@@ -192,7 +192,12 @@ export const useTraining = defineStore('training', () => {
         isLog.value = last.isLog
       }
       const kept = last?.shown.filter((id) => workspace.runOf(id))
-      shown.value = kept ?? workspace.runs.slice(0, FIRST_SHOWN).map(({ id }) => id)
+      shown.value =
+        kept ??
+        workspace.runs
+          .slice(0, FIRST_SHOWN)
+          .map(({ id }) => id)
+          .reverse()
       await history.forget()
       remember('training', () => ({
         form: form.form.value,

@@ -11,6 +11,8 @@ export interface RunLog {
   job: number
   state: JobRecord['state']
   created: string
+  /** What it ended with, where it failed. */
+  error?: JobRecord['error']
   lines: { at: string; line: string }[]
 }
 
@@ -63,6 +65,7 @@ export const runsRoutes = ({ workspace }: Services) => {
         job: job.id,
         state: job.state,
         created: job.created,
+        error: job.error,
         lines: workspace.jobs.logOf(job.id),
       }))
       return c.json<RunLog[]>(logs.reverse())
