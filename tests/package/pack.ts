@@ -30,7 +30,7 @@ export interface Package {
 export async function pack(folder: string): Promise<Package> {
   const [project, sources] = [join(folder, 'project'), join(folder, 'sources')]
   copy(sources, ['src-main', 'src-renderer', 'resources', 'package.json', 'tsconfig.json'])
-  copy(sources, ['vite.config.ts', 'electron.vite.config.ts'])
+  copy(sources, ['scripts/setup', 'vite.config.ts', 'electron.vite.config.ts'])
   symlinkSync(join(layout.root, 'node_modules'), join(sources, 'node_modules'))
   const tool = join(layout.root, 'node_modules', 'electron-vite', 'bin', 'electron-vite.js')
   execFileSync(process.execPath, [tool, 'build', '--logLevel', 'warn'], { cwd: sources, stdio: 'inherit' })
@@ -54,7 +54,11 @@ export async function pack(folder: string): Promise<Package> {
 /** Copies paths of this checkout that are there. */
 function copy(to: string, paths: string[]): void {
   for (const path of paths.filter((path) => existsSync(join(layout.root, path))))
-    cpSync(join(layout.root, path), join(to, path), { recursive: true, verbatimSymlinks: true })
+    cpSync(join(layout.root, path), join(to, path), {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: (file) => !file.endsWith('.map'), // packages leave them out, and they are a third of it
+    })
 }
 
 /** What the app needs when it runs, by the lock file, and Node; packages inside others come with those. */

@@ -15,7 +15,7 @@ import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { extractFile, getRawHeader } from '@electron/asar'
 import { FuseV1Options, getCurrentFuseWire } from '@electron/fuses'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import config from '../../electron-builder.config.mjs'
 import type { EngineMethods, ReaderMethods } from '../../src-main/actions/methods.ts'
 import { layoutOf } from '../../src-main/base/layout.ts'
@@ -23,7 +23,7 @@ import { openChannel } from '../../src-main/engine/channel.ts'
 import { pack, type Package, skipReason } from './pack.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'package-test-'))
-afterAll(() => rmSync(dir, { recursive: true }))
+afterAll(() => rmSync(dir, { recursive: true }), 120_000)
 if (skipReason) console.warn(`packing is not tested: ${skipReason}`)
 
 interface Entry {
@@ -168,6 +168,19 @@ describe.skipIf(skipReason)('a package', () => {
       expect(readdirSync(workspace)).not.toEqual([])
     })
 
+    it('can fetch the CUDA build, with nothing but Python’s pip', async () => {
+      const offline = { ...env(), MINDEYE_TENSORFLOW: 'cuda', PIP_NO_INDEX: '1', PIP_FIND_LINKS: '' }
+      const command = promisify(execFile)(join(made.resources, 'bin', 'mindeye'), ['gpu', '--json'], {
+        env: offline,
+        cwd: dir,
+      })
+      const { stdout } = await command.catch((error: unknown) => error as { stdout: string })
+      const { error } = JSON.parse(stdout) as { error: { found: string; fix: string } }
+      // It gets as far as the index, which there is none of here; tests/setup/cuda.test.ts goes on from there.
+      expect(error.found).toMatch(/pip|No matching distribution/)
+      expect(error.found).not.toContain('Cannot find module')
+    })
+
     it('serves its page', async () => {
       const child = spawn(
         join(made.resources, 'bin', 'mindeye'),
@@ -207,6 +220,15 @@ describe.skipIf(skipReason)('a package', () => {
       expect(holds, name).toBe(true)
     }
   })
+})
+
+it('only the flavour for tests can be driven by Playwright', async () => {
+  expect(config.electronFuses).toMatchObject({ enableNodeCliInspectArguments: false, runAsNode: false })
+  vi.stubEnv('MINDEYE_PACKAGE', 'test')
+  vi.resetModules()
+  const { default: forTests } = await import('../../electron-builder.config.mjs')
+  vi.unstubAllEnvs()
+  expect(forTests.electronFuses).toEqual({ ...config.electronFuses, enableNodeCliInspectArguments: true })
 })
 
 it('an installer above 1.8 GB is refused', () => {
