@@ -15,6 +15,8 @@ export interface Link {
   detail: string
   /** What to do about it, when it is not ok. */
   fix?: string
+  /** The action that mends it, where one does. */
+  action?: 'gpu'
 }
 
 export interface Diagnosis {
@@ -76,13 +78,20 @@ function checkCuda(driver: Driver, kernel: Kernel): Link {
   const parts = existsSync(folder) ? readdirSync(folder) : []
   const listed = parts.length ? parts.join(', ') : 'none beside libtensorflow'
   if (kernel.result?.backend.gpu) return { name, ok: true, detail: listed }
+  const detail = `${listed}; TensorFlow does not see the graphics card`
+  if (parts.length)
+    return {
+      name,
+      ok: false,
+      detail,
+      fix: 'Update the NVIDIA driver to one that supports CUDA 12. Until then the processor computes.',
+    }
   return {
     name,
     ok: false,
-    detail: `${listed}; TensorFlow does not see the graphics card`,
-    fix: parts.length
-      ? 'Update the NVIDIA driver to one that supports CUDA 12. Until then the processor computes.'
-      : 'Unset MINDEYE_TENSORFLOW if it is set to cpu, and fetch the CUDA build: the Compute page does it, or `mindeye gpu`.',
+    detail,
+    fix: 'Fetch the CUDA build, on the Compute page or by the command mindeye gpu; MINDEYE_TENSORFLOW must not be cpu.',
+    action: 'gpu',
   }
 }
 

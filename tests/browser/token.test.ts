@@ -12,7 +12,7 @@ describe.skipIf(skipReason ?? inElectron)('the Node host, in a browser', () => {
   let link = ''
   let visitor: BrowserContext
   // Another site's page on this machine, with a link to the app and things that it may not have of it.
-  const other = createServer((request, response) => {
+  const other = createServer((_request, response) => {
     const { port } = station.host
     response.setHeader('Content-Type', 'text/html')
     response.end(
