@@ -72,7 +72,7 @@ describe.skipIf(skipReason)('Data', () => {
     await sheet(page).getByText('13 trials · 12 voxels · 8 images of 28 × 28, grey').waitFor()
     expect(await page.getByText('Release to see what it is').count()).toBe(0)
     const { checks } = await inspectPaths([study.path], { map: {} }, quietly())
-    await sheet(page).getByRole('table', { name: 'Checks before the import' }).waitFor()
+    await sheet(page).getByRole('list', { name: 'Checks before the import' }).waitFor()
     const shown = await sheet(page)
       .locator('[data-check]')
       .evaluateAll((rows) => rows.map((row) => (row as HTMLElement).dataset.check))
