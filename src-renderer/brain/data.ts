@@ -135,7 +135,7 @@ const pathOf = (subject: string, path: string) => `brain/${encodeURIComponent(su
 
 const subjects = new Map<string, Promise<SubjectBrain>>()
 
-/** @param added when the subject was imported: one that is imported anew under the same name is another one */
+/** @param added when the subject was imported and its surfaces came: one that is imported anew under the same name is another one */
 export function subjectBrain(subject: string, added: string): Promise<SubjectBrain> {
   const key = `${subject} ${added}`
   const entry = subjects.get(key) ?? SubjectBrain.load(subject)

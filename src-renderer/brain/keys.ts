@@ -1,5 +1,4 @@
-/** Commands of the brain panel. Its letters count while the panel has the focus or the pointer. */
-import { onScopeDispose } from 'vue'
+/** Commands of the brain panel; its letters are free everywhere else. */
 import { useCommands } from '../app/commands.ts'
 import { VIEW_NAMES, VIEWS } from './scene/views.ts'
 import { useBrain } from './store.ts'
@@ -11,20 +10,23 @@ export function useBrainKeys(
   view: Pick<ReturnType<typeof useScene>, 'mode' | 'goTo' | 'inflate' | 'flatten' | 'reset'>,
 ) {
   const store = useBrain()
-  let isUnder = false
-  const follow = (event: PointerEvent) =>
-    (isUnder = event.target instanceof Element && event.target.closest('.brain') !== null)
-  window.addEventListener('pointerover', follow, { passive: true })
-  onScopeDispose(() => window.removeEventListener('pointerover', follow))
-  const when = () => view.mode.value === 'surfaces' && (isUnder || document.activeElement?.closest('.brain') !== null)
+  const isSurface = () => view.mode.value === 'surfaces'
 
-  useCommands().register([
+  const commands = useCommands()
+  commands.register([
+    {
+      id: 'brain.show',
+      title: 'Brain',
+      group: GROUP,
+      keys: 'B',
+      run: () => commands.all.find(({ id }) => id === 'panel.brain')?.run(),
+    },
     ...VIEW_NAMES.map((name) => ({
       id: `brain.${name}`,
       title: `${VIEWS[name].title} view`,
       group: GROUP,
       keys: VIEWS[name].key,
-      when,
+      when: () => isSurface() || (view.mode.value === 'cubes' && VIEWS[name].open === 0),
       run: () => view.goTo(name),
     })),
     {
@@ -32,16 +34,16 @@ export function useBrainKeys(
       title: 'Inflate, and back to the folded surface',
       group: GROUP,
       keys: 'I',
-      when,
+      when: isSurface,
       run: view.inflate,
     },
-    { id: 'brain.flat', title: 'Flat map, and back', group: GROUP, keys: 'P', when, run: view.flatten },
+    { id: 'brain.flat', title: 'Flat map, and back', group: GROUP, keys: 'P', when: isSurface, run: view.flatten },
     {
       id: 'brain.reset',
       title: 'Reset the view',
       group: GROUP,
       keys: 'R',
-      when: () => view.mode.value !== undefined && (isUnder || document.activeElement?.closest('.brain') !== null),
+      when: () => view.mode.value !== undefined,
       run: view.reset,
     },
     {
@@ -49,7 +51,7 @@ export function useBrainKeys(
       title: 'Left hemisphere',
       group: GROUP,
       keys: 'L',
-      when,
+      when: isSurface,
       run: () => store.toggleHemisphere('left'),
     },
     {
@@ -57,7 +59,7 @@ export function useBrainKeys(
       title: 'Right hemisphere',
       group: GROUP,
       keys: 'Shift+L',
-      when,
+      when: isSurface,
       run: () => store.toggleHemisphere('right'),
     },
     { id: 'brain.names', title: 'Names of outlined ROIs', group: GROUP, run: () => (store.labels = !store.labels) },

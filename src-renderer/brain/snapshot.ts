@@ -14,7 +14,8 @@ export interface SnapshotOptions {
 }
 
 const PADDING = 16
-const CAPTION = 24
+/** Below the picture: colour bar and caption. */
+const FOOT = BAR_HEIGHT + 2 * PADDING
 const LIGHT = { text: '#161b21', quiet: '#5d6874' }
 const DARK = { text: '#e6eaef', quiet: '#919ca9' }
 
@@ -31,7 +32,7 @@ export async function snapshot(
   const ink = ground[0] > 128 ? LIGHT : DARK
   const canvas = document.createElement('canvas')
   canvas.width = Math.round(width * scale)
-  canvas.height = Math.round((height + CAPTION) * scale)
+  canvas.height = Math.round((height + FOOT) * scale)
   const context = canvas.getContext('2d')!
   context.fillStyle = `rgb(${ground.join(' ')})`
   context.fillRect(0, 0, canvas.width, canvas.height)
@@ -42,20 +43,20 @@ export async function snapshot(
   context.scale(scale, scale)
   const font = getComputedStyle(document.body).fontFamily
   if (options.names) drawNames(context, scene.labels(), font, ink.text, `rgb(${ground.join(' ')})`)
-  if (colours) {
-    const bar = Math.min(232, width - 2 * PADDING)
-    drawColourBar(
-      context,
-      colours,
-      { x: width - PADDING - bar, y: height - PADDING - BAR_HEIGHT, width: bar },
-      { ...ink, anatomy: 'rgb(128 128 128)' },
-      font,
-    )
-  }
   context.font = `400 11px ${font}`
   context.fillStyle = ink.quiet
   context.textBaseline = 'alphabetic'
-  context.fillText(options.caption, PADDING, height + CAPTION - 9)
+  const bar = colours ? Math.min(232, width / 2 - PADDING) : 0
+  const lines = wrapped(context, options.caption, width - bar - 3 * PADDING)
+  lines.forEach((line, i) => context.fillText(line, PADDING, height + PADDING + 11 + i * 16))
+  if (colours)
+    drawColourBar(
+      context,
+      colours,
+      { x: width - PADDING - bar, y: height + PADDING, width: bar },
+      { ...ink, anatomy: 'rgb(128 128 128)' },
+      font,
+    )
   return new Promise((resolve, reject) =>
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the picture is too large'))), 'image/png'),
   )
@@ -82,4 +83,14 @@ export function drawNames(
     context.fillText(name, x, y)
   }
   context.restore()
+}
+
+function wrapped(context: CanvasRenderingContext2D, text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word
+    if (lines.length && context.measureText(longer).width <= width) lines[lines.length - 1] = longer
+    else lines.push(word)
+  }
+  return lines
 }

@@ -14,7 +14,8 @@ export function useBrainData() {
 
   const subjectKey = computed(() => {
     const subject = workspace.subjectOf(selection.subject)
-    return subject && JSON.stringify([subject.id, subject.added])
+    // Surfaces may come later, in place of others.
+    return subject && JSON.stringify([subject.id, `${subject.added} ${subject.surfaces?.attached ?? ''}`])
   })
   const brain = useLoaded<string, SubjectBrain>(
     () => subjectKey.value,

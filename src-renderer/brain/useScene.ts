@@ -124,9 +124,8 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
       mode.value = next
       readouts.value = maker
       target.setHemispheres({ left: store.left, right: store.right })
-      if (next === 'sheet') target.setView('superior')
-      else if (store.view) target.show(fromPlain(store.view))
-      else target.setView('caudal')
+      if (store.view && next !== 'sheet') target.show(fromPlain(store.view))
+      else lookAtFirst(target, next)
       refresh()
     } catch (error) {
       if (isCurrent()) problem.value = toProblem(error)
@@ -249,7 +248,7 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
     (plain) => {
       const target = scene.value
       if (!target || !mode.value) return
-      if (!plain) target.setView(mode.value === 'sheet' ? 'superior' : 'caudal')
+      if (!plain) lookAtFirst(target, mode.value)
       else if (!isSameView(plain, toPlain(target.rig.goal))) target.show(fromPlain(plain))
     },
   )
@@ -293,8 +292,8 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
   /** The first view, with everything in it. */
   function reset() {
     store.left = store.right = true
-    if (mode.value === 'sheet') scene.value?.setView('superior')
-    else goTo('caudal')
+    if (mode.value === 'surfaces') goTo('caudal')
+    else if (mode.value && scene.value) lookAtFirst(scene.value, mode.value)
   }
 
   const hoverVoxel = (voxel: number | undefined) =>
@@ -318,6 +317,12 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
     hoverVoxel,
     width,
   }
+}
+
+function lookAtFirst(scene: BrainScene, mode: SceneMode) {
+  if (mode === 'surfaces') scene.setView('caudal')
+  else if (mode === 'cubes') scene.lookOblique()
+  else scene.setView('superior')
 }
 
 /** What the readout, the colour bar and the cube cover of the canvas, where there is room beside them. */

@@ -66,7 +66,10 @@ export const surfaceMaterial = (weights: IUniform) =>
     `,
   })
 
-/** Voxels as boxes; those below the threshold shrink so that they hide nothing. */
+/** What a cube's edge has instead of a facing: no face that is seen is turned away so far. */
+export const EDGE = 0
+
+/** Voxels as boxes with dark edges; those below the threshold shrink so that they hide nothing. */
 export const cubeMaterial = (uniforms: Record<string, IUniform>) =>
   new ShaderMaterial({
     glslVersion: GLSL3,
@@ -80,27 +83,32 @@ export const cubeMaterial = (uniforms: Record<string, IUniform>) =>
       uniform mat3 axes; // columns: a voxel's edges, mm
       uniform float shrunk; // size of a voxel below the threshold
       uniform sampler2D values;
-      out vec3 facing;
+      out vec3 facing, inside, across;
       flat out int number;
       ${FETCH_GLSL}
       ${COLOUR_SCALE_GLSL}
 
       void main() {
         number = int(element);
-        float size = colourIndex(texelFetch(values, texelOf(number), 0).r) == -1 ? shrunk : 0.92;
+        float size = colourIndex(texelFetch(values, texelOf(number), 0).r) == -1 ? shrunk : 1.0;
         facing = normalMatrix * normal;
+        inside = position;
+        across = 1.0 - abs(normal); // the two directions that run along this face
         gl_Position = projectionMatrix * modelViewMatrix * vec4(centre + axes * (position * size), 1.0);
       }
     `,
     fragmentShader: /* glsl */ `
       precision highp int;
-      in vec3 facing;
+      in vec3 facing, inside, across;
       flat in int number;
       out vec4 colour;
       ${ENCODE}
 
       void main() {
-        colour = encode(number, abs(normalize(facing).z));
+        // Texels to the nearest edge of this face.
+        vec3 off = (0.5 - abs(inside)) / max(fwidth(inside), 1e-6) + 1e3 * (1.0 - across);
+        bool isEdge = min(off.x, min(off.y, off.z)) < 1.0;
+        colour = encode(number, isEdge ? ${EDGE.toFixed(1)} : max(0.05, abs(normalize(facing).z)));
       }
     `,
   })

@@ -17,11 +17,8 @@ const KEY_STEP_PX = 24
 export function listen(scene: BrainScene, events: InputEvents): { stop(): void; again(): void } {
   const { canvas } = scene
   const stop = new AbortController()
-  const on = <K extends keyof HTMLElementEventMap>(
-    type: K,
-    handler: (event: HTMLElementEventMap[K]) => void,
-    passive = true,
-  ) => canvas.addEventListener(type, handler, { signal: stop.signal, passive })
+  const on = <K extends keyof HTMLElementEventMap>(type: K, handler: (event: HTMLElementEventMap[K]) => void) =>
+    canvas.addEventListener(type, handler, { signal: stop.signal, passive: false })
 
   let drag: { x: number; y: number; far: number; pan: boolean } | undefined
   let hovering = false
@@ -66,17 +63,13 @@ export function listen(scene: BrainScene, events: InputEvents): { stop(): void; 
     next = last = undefined
     events.hover(undefined)
   })
-  on('contextmenu', (event) => event.preventDefault(), false)
-  on(
-    'wheel',
-    (event) => {
-      event.preventDefault()
-      const lines = event.deltaMode === 1 ? 16 : 1
-      scene.zoom(Math.exp(-event.deltaY * lines * 0.0015), { x: event.offsetX, y: event.offsetY })
-      events.moved()
-    },
-    false,
-  )
+  on('contextmenu', (event) => event.preventDefault())
+  on('wheel', (event) => {
+    event.preventDefault()
+    const lines = event.deltaMode === 1 ? 16 : 1
+    scene.zoom(Math.exp(-event.deltaY * lines * 0.0015), { x: event.offsetX, y: event.offsetY })
+    events.moved()
+  })
   // The keyboard's twin of each: arrows turn, with Shift shift; + and − zoom; Enter picks the middle.
   on('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return

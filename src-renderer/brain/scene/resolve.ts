@@ -61,6 +61,7 @@ export class ResolvePass {
       alpha: { value: 1 }, // of the background
       perVertex: { value: false }, // values are per vertex instead of per voxel
       hasValues: { value: false },
+      hasEdges: { value: false }, // cubes are drawn, with edges
       hasOutlines: { value: false },
       outlineColours: { value: Array.from({ length: MOST_SETS }, () => new Vector3()) },
       selected: { value: -1 },
@@ -102,7 +103,7 @@ uniform int samples, selected, margin;
 uniform vec2 origin;
 uniform float pixel, alpha;
 uniform vec3 background, selectionColour;
-uniform bool perVertex, hasValues, hasOutlines;
+uniform bool perVertex, hasValues, hasOutlines, hasEdges;
 uniform vec3 outlineColours[${MOST_SETS}];
 out vec4 colour;
 ${FETCH_GLSL}
@@ -198,6 +199,7 @@ void main() {
   colour = vec4(background * alpha, alpha);
   if (element < 0) return;
   vec3 drawn = elementColour(element, facing);
+  if (hasEdges && facing < 0.02) drawn *= 0.55;
   base += samples / 2;
   if (hasOutlines) drawn = withOutlines(drawn, base, element);
   if (selected >= 0) drawn = withSelection(drawn, base, element);

@@ -15,7 +15,7 @@ import { ResolvePass, scaleUniforms, setScaleUniforms } from './resolve.ts'
 import { CameraRig, fit } from './rig.ts'
 import { fillLut, lutTexture } from './textures.ts'
 import type { HemisphereMesh, Pick, Shape, Side } from './types.ts'
-import { copyView, FLAT_ORIENTATION, VIEWS, type View, type ViewName } from './views.ts'
+import { copyView, FLAT_ORIENTATION, orbit, VIEWS, type View, type ViewName } from './views.ts'
 
 export type Colour = readonly [number, number, number] // sRGB bytes
 
@@ -188,6 +188,11 @@ export class BrainScene {
     this.draw('ids')
   }
 
+  /** From behind, a little to the left and from above: the faces of cubes are told apart. */
+  lookOblique(animate = true) {
+    this.look({ orientation: orbit(VIEWS.caudal.orientation, -0.5, -0.35), open: 0 }, animate)
+  }
+
   /** The flat map from above. */
   lookFlat() {
     this.look({ orientation: FLAT_ORIENTATION.clone(), open: 0 })
@@ -342,6 +347,7 @@ export class BrainScene {
   }
 
   private changedContent() {
+    this.resolve.uniforms.hasEdges.value = this.content.cubes !== undefined
     this.setOutlines([])
     this.look({}, false)
   }
