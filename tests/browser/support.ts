@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
@@ -143,4 +143,28 @@ export async function dropFiles(page: Page, files: { name: string; path: string 
     },
     { contents, target },
   )
+}
+
+/** The files of a folder as they are dropped with it. */
+export function filesOf(folder: string, prefix: string): { name: string; path: string }[] {
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name)
+    return statSync(path).isDirectory() ? filesOf(path, `${prefix}/${name}`) : [{ name: `${prefix}/${name}`, path }]
+  })
+}
+
+/** Engine processes that this process started; they are found in /proc. */
+export function engineProcesses(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const [, parent] = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))!
+        const isEngine = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('hosts/engine.ts')
+        return Number(parent) === process.pid && isEngine
+      } catch {
+        return false // it has ended meanwhile
+      }
+    })
 }
