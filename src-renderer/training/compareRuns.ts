@@ -69,6 +69,14 @@ export function changedOptions(run: RunRecord, presetOptions: Record<string, Val
     .map(([name, value]) => ({ name, value }))
 }
 
+/** What computed a run, in words; undefined before its engine has started. */
+export function deviceText(run: RunRecord): string | undefined {
+  const { backend } = configOf(run)
+  if (!backend) return undefined
+  const name = backend.name === 'tensorflow' ? `TensorFlow ${backend.tensorflowVersion}` : 'plain JavaScript'
+  return `${backend.device} · ${name}${backend.gpu ? '' : `, ${backend.threads} threads`}`
+}
+
 /** A run in few words: its preset and the tail of its id. */
 export const shortName = ({ id, preset }: Pick<RunRecord, 'id' | 'preset'>): string =>
   `${preset} ${id.slice(id.lastIndexOf('-') + 1)}`

@@ -32,6 +32,11 @@ export class RunCurves {
     this.folds.clear()
   }
 
+  /** Lines of all folds. */
+  get length(): number {
+    return [...this.folds.values()].reduce((sum, { step }) => sum + step.length, 0)
+  }
+
   /** Names of the values of all folds, in the order in which they came. */
   names(): string[] {
     return [...new Set([...this.folds.values()].flatMap(({ values }) => [...values.keys()]))]
@@ -73,6 +78,24 @@ export function smooth(step: readonly number[], values: readonly number[], weigh
     mass = keep * mass + (1 - weight)
     return mean / mass
   })
+}
+
+/** Share of a curve's steps over which it is smoothed, for a slider from 0 to 1: fine at its beginning, a tenth at its end. */
+export const smoothingShare = (slider: number): number => slider ** 2 / 10
+
+/** The weight for `smooth` that averages over a share of the steps up to `last`. */
+export const smoothingWeight = (share: number, last: number): number =>
+  share ? Math.exp(-1 / (share * (last + 1))) : 0
+
+const smoothed = new WeakMap<readonly number[], { length: number; weight: number; result: number[] }>()
+
+/** `smooth` of a column that only grows, worked out once per length. */
+export function smoothOnce(step: readonly number[], values: readonly number[], weight: number): number[] {
+  const known = smoothed.get(values)
+  if (known?.length === values.length && known.weight === weight) return known.result
+  const result = smooth(step, values, weight)
+  smoothed.set(values, { length: values.length, weight, result })
+  return result
 }
 
 /** The first step of the first epoch that is `epoch` or later. */

@@ -1,13 +1,22 @@
 import { Activity } from 'lucide-vue-next'
 import type { Place } from '../app/place.ts'
+import { counted } from '../shared/format.ts'
 import BatchPanel from './BatchPanel.vue'
+import { configOf, shortName } from './compareRuns.ts'
 import ComparePanel from './ComparePanel.vue'
 import ConfigPanel from './ConfigPanel.vue'
 import CurvesPanel from './CurvesPanel.vue'
 import LogPanel from './LogPanel.vue'
 import RunInspector from './RunInspector.vue'
 import RunsPanel from './RunsPanel.vue'
+import { useTraining } from './store.ts'
 import TrainTree from './TrainTree.vue'
+
+/** The run that a panel is about, with its subject and split. */
+const about = (): string | undefined => {
+  const run = useTraining().current
+  return run && `${shortName(run)}, ${run.subject}, split ${configOf(run).split ?? 'unknown'}`
+}
 
 /** From options to a decoder: start a training, watch it, compare it with others. */
 export const train: Place = {
@@ -16,12 +25,17 @@ export const train: Place = {
   icon: Activity,
   key: '2',
   panels: [
-    { id: 'curves', title: 'Curves', component: CurvesPanel },
+    {
+      id: 'curves',
+      title: 'Curves',
+      component: CurvesPanel,
+      subtitle: () => counted(useTraining().shownRuns.length, 'run'),
+    },
     { id: 'config', title: 'New training', component: ConfigPanel },
-    { id: 'batch', title: 'Batch', component: BatchPanel },
+    { id: 'batch', title: 'Batch', component: BatchPanel, subtitle: about },
     { id: 'runs', title: 'Runs', component: RunsPanel },
     { id: 'compare', title: 'Compare', component: ComparePanel },
-    { id: 'train-log', title: 'Log', component: LogPanel },
+    { id: 'train-log', title: 'Log', component: LogPanel, subtitle: about },
   ],
   layout: [
     { panel: 'curves' },

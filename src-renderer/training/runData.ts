@@ -9,8 +9,10 @@ export interface RunNumbers {
   speed: RunCurves
 }
 
-/** More lines are thinned by the app before they come for the first time. */
-const MOST_POINTS = 20_000
+/** More lines are thinned by the app before they come. */
+const MOST_POINTS = 8000
+/** A run that is watched for so many lines is read anew, thinned. */
+const TOO_MANY = 3 * MOST_POINTS
 
 export function createRunData() {
   const numbers = new Map<string, RunNumbers>()
@@ -67,8 +69,9 @@ export function createRunData() {
 
 /** Reads a curve from where it was left; whether anything came. */
 async function follow(run: string, name: 'metrics' | 'speed', curves: RunCurves): Promise<boolean> {
+  if (curves.length > TOO_MANY) curves.clear()
+  const points = curves.next === 0 ? `&points=${MOST_POINTS}` : ''
   for (let changed = false; ; changed = true) {
-    const points = curves.next === 0 ? `&points=${MOST_POINTS}` : ''
     const response = await request(`runs/${run}/${name}?from=${curves.next}${points}`)
     if (response.headers.has('X-Reset')) curves.clear()
     const text = await response.text()

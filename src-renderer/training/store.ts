@@ -35,7 +35,7 @@ export const useTraining = defineStore('training', () => {
   const shown = ref<string[]>([])
   const slots = ref<Record<string, number>>({})
   const fold = ref('all')
-  const smoothing = ref(0.6)
+  const smoothing = ref(0.45)
   const isLog = ref(false)
   /** The two runs that are compared, chosen in the table; else the selected one and the one before it. */
   const compared = ref<string[]>([])

@@ -49,7 +49,7 @@ export function useTrainCommands(): void {
     { id: 'train.log', title: 'Log scale of curves', group, run: () => (training.isLog = !training.isLog) },
   ])
   commands.registerSource({
-    group: 'Options of a training',
+    group: 'Options',
     items: () =>
       (training.catalogue?.options ?? []).map(({ name, meaning }) => ({
         title: name,

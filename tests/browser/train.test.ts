@@ -46,7 +46,7 @@ const setOption = async (page: Page, name: string, value: string) => {
   await page.getByLabel('Search options').fill(name)
   await page.locator(`[data-option="${name}"] input`).fill(value)
 }
-const openTab = (page: Page, title: string) => page.locator('.dv-tab').filter({ hasText: title }).first().click()
+const openTab = (page: Page, title: string) => page.locator('.dv-tab').getByText(title, { exact: true }).click()
 const row = (page: Page) => page.locator('tbody tr[data-run]').first()
 /** Steps that the status line of the running training tells. */
 const stepsDone = async (page: Page): Promise<number> => {
@@ -197,6 +197,7 @@ describe.skipIf(skipReason ?? process.platform !== 'linux')('the Train place', (
 
     await page.locator('.group-head').first().focus()
     await page.keyboard.press('Control+z')
+    await until(() => page.getByRole('region', { name: 'Comparison' }).count()).toBe(0)
     await openTab(page, 'Runs')
     await row(page).getByRole('button', { name: 'Delete' }).click()
     await page

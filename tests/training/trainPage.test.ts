@@ -5,7 +5,7 @@ import { presetConfig } from '../../src-main/training/presets.ts'
 import type { RunRecord } from '../../src-main/workspace/index.ts'
 import { currentExplanation, explanations, hits, parseBatch } from '../../src-renderer/training/batch.ts'
 import { changedOptions, differences } from '../../src-renderer/training/compareRuns.ts'
-import { RunCurves, smooth, stepOfEpoch } from '../../src-renderer/training/curves.ts'
+import { RunCurves, smooth, smoothingShare, smoothingWeight, stepOfEpoch } from '../../src-renderer/training/curves.ts'
 import { groupOptions, presetValues, searchOptions, unusedBecause } from '../../src-renderer/training/options.ts'
 import { assignSlots, styleOf } from '../../src-renderer/training/series.ts'
 
@@ -44,6 +44,10 @@ describe('curves', () => {
     expect(smooth(odd, odd, 0.5).at(-1)).toBeCloseTo(8.33, 1)
     expect(dense).toBeCloseTo(8.01, 1)
     expect(smooth([0, 1, 2], [1, NaN, 3], 0)).toEqual([1, 1, 3])
+    // A share of the steps: the longer the curve, the more of them.
+    expect([smoothingShare(0), smoothingShare(1)]).toEqual([0, 0.1])
+    expect(smoothingWeight(0, 99)).toBe(0)
+    expect(smoothingWeight(0.1, 99)).toBeCloseTo(Math.exp(-1 / 10), 9)
   })
 })
 
