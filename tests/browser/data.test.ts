@@ -40,7 +40,7 @@ const fact = (page: Page, name: string) =>
 /** Chooses a subject and waits until its facts are there. */
 async function goTo(page: Page, id: string, voxels: number): Promise<void> {
   await page.getByRole('navigation', { name: 'Subjects' }).getByText(id).click()
-  await expect.poll(() => fact(page, 'Voxels').innerText()).toBe(thousands(voxels))
+  await expect.poll(() => fact(page, 'Voxels').innerText(), { timeout: 20_000 }).toBe(thousands(voxels))
 }
 const thousands = (n: number) => n.toLocaleString('en')
 
@@ -216,7 +216,7 @@ describe.skipIf(skipReason)('Data', () => {
     for (let left = 2; left; left--)
       await sheet(page).getByRole('button', { name: 'Remove from this list' }).first().click()
     await page.getByText('Subjects live here').waitFor()
-    await expect.poll(uploaded).toEqual([])
+    await expect.poll(uploaded, { timeout: 20_000 }).toEqual([])
     expect(readdirSync(join(workspace, 'subjects'))).toEqual([])
     await close()
   })
