@@ -19,6 +19,8 @@ export interface Facts extends RetrievalFacts {
 
 /** The k best of every query, and the place of its right one. */
 export interface Answers {
+  /** What rows and columns are: arrays of other facts are none of these. */
+  facts: Facts
   direction: Direction
   queries: number
   k: number
@@ -31,6 +33,7 @@ export interface Answers {
 
 /** The k best of a gallery for every row. */
 export interface FoundInGallery extends GalleryFacts {
+  facts: Facts
   /** (rows, k): numbers in the gallery. */
   index: Int32Array
   similarity: Float32Array
@@ -40,6 +43,7 @@ export interface FoundInGallery extends GalleryFacts {
 
 /** Embeddings in the plane. */
 export interface PlaneMap extends MapFacts {
+  facts: Facts
   /** (patterns + images, 2). */
   xy: Float32Array
   method: MapMethod
@@ -85,6 +89,7 @@ export async function loadAnswers(facts: Facts, question: Question, signal: Abor
   const queries = question.direction === 'image' ? rows : seen.length
   const k = (data.length / queries - 1) / 2
   return {
+    facts,
     direction: question.direction,
     queries,
     k,
@@ -107,17 +112,21 @@ export async function loadMap(facts: Facts, method: MapMethod, fold: number, sig
     getJson<MapFacts>(`${runPath(run)}/map/facts?${asked}`, signal),
     getArray(`${runPath(run)}/map?${asked}`, Float32Array, signal),
   ])
-  return { ...sizes, xy: data, method, fold }
+  return { ...sizes, facts, xy: data, method, fold }
 }
 
+/** What a run found in a gallery; without the arrays where its images are not embedded yet. */
 export async function loadFound(facts: Facts, gallery: string, signal: AbortSignal): Promise<FoundInGallery> {
   const path = `${runPath(facts.run)}/galleries/${encodeURIComponent(gallery)}`
   const asked = query({ repeats: facts.repeats })
   const found = await getJson<GalleryFacts>(`${path}?${asked}`, signal)
+  if (!found.ready)
+    return { ...found, facts, index: new Int32Array(), similarity: new Float32Array(), own: new Int32Array() }
   const { data } = await getArray(`${path}/answers?${asked}`, Int32Array, signal)
   const size = found.rows * found.k
   return {
     ...found,
+    facts,
     index: data.subarray(0, size),
     similarity: new Float32Array(data.buffer, size * 4, size),
     own: data.subarray(2 * size),

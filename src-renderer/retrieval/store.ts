@@ -58,6 +58,11 @@ export const useRetrieval = defineStore('retrieval', () => {
   const images = answersOf('image')
   const brains = answersOf('brain')
   const answers = computed(() => (direction.value === 'image' ? images : brains))
+  /** Those that are about these facts: after a switch of runs the former ones stay until the new have come. */
+  const fitting = <T extends { facts: Facts }>(loaded: { value: T | undefined }): T | undefined =>
+    loaded.value?.facts === facts.value ? loaded.value : undefined
+  /** The answers in the direction that is shown. */
+  const table = computed(() => fitting(answers.value))
 
   const scores = useLoaded(
     () => facts.value && JSON.stringify([facts.value.run, facts.value.repeats, pool.value, seed.value]),
@@ -121,13 +126,12 @@ export const useRetrieval = defineStore('retrieval', () => {
   const found = computed((): Found | undefined => {
     if (!facts.value || row.value === undefined) return undefined
     if (galleryDetail.value) {
-      const inGallery = foundInGallery.value
-      return inGallery && inGallery.gallery === gallery.value
+      const inGallery = fitting(foundInGallery)
+      return inGallery?.ready && inGallery.gallery === gallery.value
         ? foundOf.gallery(facts.value, inGallery, row.value)
         : undefined
     }
-    const table = answers.value.value
-    return table && foundOf[table.direction](facts.value, table, row.value)
+    return table.value && foundOf[table.value.direction](facts.value, table.value, row.value)
   })
   /** Place among the found ones of the picked candidate, the best unless another was picked. */
   const place = computed(() => {
@@ -152,8 +156,8 @@ export const useRetrieval = defineStore('retrieval', () => {
 
   /** Rank of the right one in both directions for a row; undefined while it is not known. */
   const ranksOf = (of: number) => ({
-    image: images.value?.rank[of],
-    brain: facts.value && brains.value?.rank[facts.value.seen.indexOf(facts.value.own[of])],
+    image: fitting(images)?.rank[of],
+    brain: facts.value && fitting(brains)?.rank[facts.value.seen.indexOf(facts.value.own[of])],
   })
 
   const problem = ref<Problem>()
@@ -223,6 +227,7 @@ export const useRetrieval = defineStore('retrieval', () => {
     images: markRaw(images),
     brains: markRaw(brains),
     answers,
+    table,
     scores: markRaw(scores),
     galleries,
     galleryDetail,

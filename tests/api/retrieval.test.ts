@@ -172,7 +172,8 @@ describe('galleries', () => {
     expect((await get('galleries/mine/images/16.jpg')).status).toBe(400)
     expect((await get('galleries/mine/sheets/1.jpg')).status).toBe(400)
 
-    const before = await json<object>(`${run}/galleries/mine`)
+    expect((await json<GalleryFacts>(`${run}/galleries/mine`)).body).toMatchObject({ images: 16, ready: false })
+    const before = await json<object>(`${run}/galleries/mine/answers`)
     expect([before.status, before.body.error?.found]).toEqual([409, 'that they are not embedded yet'])
     const found = await retrieve({ gallery: 'mine', top: 15 })
     expect(found).toMatchObject({ gallery: 'mine', pool: 16, direction: 'image' })
@@ -195,7 +196,7 @@ describe('galleries', () => {
     expect(retrieveAction.format!(found)).toMatch(/gallery mine of 16 images[^]*the very image that was seen/)
 
     const { body: facts } = await json<GalleryFacts>(`${run}/galleries/mine`)
-    expect(facts).toMatchObject({ gallery: 'mine', images: 16, k: 15, rows: 12 })
+    expect(facts).toMatchObject({ gallery: 'mine', images: 16, ready: true, k: 15, rows: 12 })
     expect(facts.held).toBe(found.trials.filter(({ rank }) => rank !== undefined).length)
     const index = new Int32Array(await buffer(`${run}/galleries/mine/answers`), 0, 12 * 15)
     const { body: all } = await json<string[]>('galleries/mine/names')

@@ -62,6 +62,8 @@ export interface MapFacts {
 export interface GalleryFacts {
   gallery: string
   images: number
+  /** Its images are embedded for this run; without that there is nothing else to say. */
+  ready: boolean
   k: number
   rows: number
   /** Rows whose very image the gallery holds: only they have a rank. */
@@ -186,33 +188,49 @@ export const retrievalRoutes = (services: Services) => {
       return c.json<MapFacts>(facts)
     })
     .get('/:run/galleries/:gallery', async (c) => {
-      const { place, answers } = await galleryAnswers(c)
-      const { trial, k, own } = answers
-      const facts = { gallery: c.req.param('gallery'), images: place.images.length, k, rows: trial.length }
+      const { gallery, place, embedded } = galleryOf(c)
+      const facts = {
+        gallery,
+        images: place.images.length,
+        ready: isEmbedded(embedded),
+        k: 0,
+        rows: 0,
+        held: 0,
+        trial: [],
+      }
+      const headers = { 'Cache-Control': 'no-store' }
+      // Not an error: it is asked in order to know.
+      if (!facts.ready) return c.json<GalleryFacts>(facts, 200, headers)
+      const { trial, k, own } = (await galleryAnswers(c)).answers
       const held = own.reduce((sum, number) => sum + (number >= 0 ? 1 : 0), 0)
-      return c.json<GalleryFacts>({ ...facts, held, trial: [...trial] }, 200, { 'Cache-Control': 'no-store' })
+      return c.json<GalleryFacts>({ ...facts, k, rows: trial.length, held, trial: [...trial] }, 200, headers)
     })
     .get('/:run/galleries/:gallery/answers', async (c) => {
       const { answers, key } = await galleryAnswers(c)
       return bytes(c, key, async () => [answers.index, answers.similarity, answers.own])
     })
 
-  async function galleryAnswers(c: Context) {
+  function galleryOf(c: Context) {
     const { run } = asked(c)
-    const id = c.req.param('gallery')!
-    const place = galleryPlace(workspace, id)
+    const gallery = c.req.param('gallery')!
+    const place = galleryPlace(workspace, gallery)
+    return { run, gallery, place, embedded: embeddedGallery(workspace, run, place) }
+  }
+
+  async function galleryAnswers(c: Context) {
+    const { run, gallery, place, embedded } = galleryOf(c)
     const { repeats } = queryOf(c, rowsQuery)
-    if (!isEmbedded(embeddedGallery(workspace, run, place)))
+    if (!isEmbedded(embedded))
       throw new MindEyeError({
         kind: 'state',
-        where: id,
+        where: gallery,
         expected: 'its images as the encoder of this run sees them',
         found: 'that they are not embedded yet',
-        fix: `Retrieve from it: \`mindeye retrieve --run ${run.id} --gallery ${id}\`.`,
+        fix: `Retrieve from it: \`mindeye retrieve --run ${run.id} --gallery ${gallery}\`.`,
       })
     const job = galleryJob(workspace, run, place, repeats)
     const key = `gallery-${run.id}-${versionOf(run)}-${job.galleryKey}-${repeats}`
-    return { place, key, answers: keptGalleryAnswers(job) ?? (await ctx.engine().call('galleryAnswers', job)) }
+    return { key, answers: keptGalleryAnswers(job) ?? (await ctx.engine().call('galleryAnswers', job)) }
   }
 }
 
