@@ -49,7 +49,7 @@ export async function startRoutes(options: { allow?: string[] } = {}) {
       method,
       headers,
       body: isRaw ? (body as Uint8Array<ArrayBuffer> | undefined) : JSON.stringify(body),
-      duplex: 'half',
+      duplex: 'half' as const,
     }
     return http.fetch(new Request(`http://app/${path}`, init))
   }
