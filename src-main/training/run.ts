@@ -55,6 +55,7 @@ export async function runTraining(job: TrainingJob, options: RunOptions): Promis
   const { runFolder, subjectFolder, config, split, seed, networks } = job
   const subject = await openSubject(subjectFolder)
   const warnings: string[] = []
+  sweepTemporary(runFolder)
   try {
     const folds = makeFolds(subject.trials, split, seed)
     const pool = distinct(folds.flatMap((fold) => [...fold.test].map((row) => subject.trials.stimulus[row])))
