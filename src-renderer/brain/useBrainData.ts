@@ -22,12 +22,15 @@ export function useBrainData() {
     (key) => subjectBrain(...(JSON.parse(key) as [string, string])),
   )
 
+  /** Of the brain that is here: while the next one is on its way, everything still belongs to this one. */
+  const brainKey = computed(() => brain.value && `${brain.value.subject} ${brain.value.info.version}`)
+
   // A run that ends brings maps of its own.
   const finished = computed(
     () => workspace.runs.filter((run) => run.subject === selection.subject && run.state === 'done').length,
   )
   const listed = useLoaded<string, MapInfo[]>(
-    () => brain.value && `${subjectKey.value} ${finished.value}`,
+    () => brainKey.value && `${brainKey.value} ${finished.value}`,
     (_, signal) => brain.value!.mapList(signal),
   )
   const overlays = computed(() => store.overlays.filter(({ subject }) => subject === selection.subject))
@@ -58,7 +61,7 @@ export function useBrainData() {
     const { trial, run } = selection
     const needed = { trial: { trial }, run: { run }, roi: { roi: roi.value } }
     return JSON.stringify({
-      subject: subjectKey.value,
+      brain: brainKey.value,
       id: info.id,
       choice: info.needs ? needed[info.needs] : {},
       parts: overlays.value.find((one) => `overlay:${one.id}` === info.id)?.parts, // grow with the other hemisphere's file
@@ -75,7 +78,7 @@ export function useBrainData() {
   )
 
   /** Limits belong to the map, whatever its trial. */
-  const scaleKey = computed(() => `${subjectKey.value} ${store.mapId}`)
+  const scaleKey = computed(() => `${brainKey.value} ${store.mapId}`)
   const remade = shallowRef(0)
   watch(
     [() => shown.value, () => store.colouring, remade],
@@ -87,7 +90,7 @@ export function useBrainData() {
   )
 
   const masks = useLoaded<string, Uint8Array>(
-    () => (brain.value && brain.value.info.rois.length ? subjectKey.value : undefined),
+    () => (brain.value?.info.rois.length ? brainKey.value : undefined),
     () => brain.value!.masks(),
   )
   const outlined = computed(() => {
