@@ -9,7 +9,10 @@ import { safeId, type Recognised } from './importer.ts'
 import { Inventory } from './inventory.ts'
 import { type OpenedStudy, openStudy, recogniseLayout } from './layouts/index.ts'
 import type { Mapping, Study } from './study.ts'
+import { findSurfaces } from './surfaces/find.ts'
+import { shapeNames, sides } from './surfaces/hemisphere.ts'
 import { nameOfFormat } from './unused.ts'
+import { count } from './wording.ts'
 
 /** A file of a proposal, as a person would ask after it. */
 export interface ProposedFile {
@@ -38,6 +41,8 @@ export interface Proposal {
   map: Mapping
   recognised?: Recognised &
     Pick<Study, 'voxelCount' | 'image'> & { trialCount: number; stimulusCount: number; rois: number }
+  /** Surfaces of the cortex among the files, in words; files of nothing else can be attached to a subject. */
+  surfaces?: string
   /** Why it cannot be imported as it is. */
   problem?: ErrorParts
   /** The first hundreds of its files; `fileCount` says how many there are. */
@@ -173,6 +178,7 @@ async function describeGroup(paths: string[], map: Mapping): Promise<Proposal> {
   } finally {
     opened?.close()
   }
+  proposal.surfaces = describeSurfaces(inventory, proposal.recognised?.name ?? '')
   return proposal
 }
 
@@ -181,6 +187,17 @@ function withoutFolders(parts: ErrorParts, paths: readonly string[]): ErrorParts
   let where = parts.where
   for (const path of paths) where = where?.replaceAll(dirname(path) + sep, '')
   return { ...parts, where }
+}
+
+/** `both hemispheres: white, pial, inflated; 12 parcellations`. */
+function describeSurfaces(inventory: Inventory, name: string): string | undefined {
+  const found = findSurfaces(inventory, name)
+  if (!found) return undefined
+  const [first, other] = sides.flatMap((side) => found.hemispheres[side] ?? [])
+  const side = other ? 'both hemispheres' : `the ${found.hemispheres.left ? 'left' : 'right'} hemisphere`
+  const shapes = shapeNames.filter((shape) => first.shapes[shape])
+  const { length } = first.parcellations
+  return `${side}: ${shapes.join(', ')}${length ? `; ${count(length, 'parcellation')}` : ''}`
 }
 
 async function describeFiles(inventory: Inventory, arrays: ProposedArray[]): Promise<ProposedFile[]> {

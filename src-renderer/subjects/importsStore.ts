@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, markRaw, ref } from 'vue'
 import type { Imported } from '../../src-main/actions/import.ts'
+import type { AttachedSurfaces } from '../../src-main/actions/surfaces.ts'
 import type { Offer, OfferedProposal } from '../../src-main/api/routes/subjects.ts'
 import type { PickedItem } from '../../src-main/api/routes/uploads.ts'
 import type { Inspection } from '../../src-main/subjects/importer.ts'
@@ -24,6 +25,8 @@ export interface Candidate {
   state: 'waiting' | 'inspecting' | 'inspected' | 'importing' | 'imported'
   job?: number
   inspection?: Inspection
+  /** What came of surfaces that were attached to the subject `as`. */
+  attached?: AttachedSurfaces
   problem?: Problem
 }
 
@@ -196,6 +199,21 @@ export const useImports = defineStore('imports', () => {
     if (!left.length) close()
   }
 
+  /** Gives surfaces to a subject that is there already; nothing of the files is needed afterwards. */
+  async function attach(candidate: Candidate, subject: string) {
+    candidate.state = 'importing'
+    candidate.problem = undefined
+    const record = await follow(candidate, () => start.surfaces.mutate({ subject, paths: pathsOf(candidate) }))
+    if (record?.state !== 'done') {
+      candidate.state = 'waiting'
+      return
+    }
+    candidate.attached = markRaw(record.result as unknown as AttachedSurfaces)
+    candidate.as = subject
+    candidate.state = 'imported'
+    toast(`Surfaces attached to ${subject}`)
+  }
+
   /** Starts a job for a candidate and waits for its end; what goes wrong is the candidate's problem. */
   async function follow(candidate: Candidate, begin: () => Promise<{ job: number }>): Promise<JobRecord | undefined> {
     try {
@@ -220,7 +238,7 @@ export const useImports = defineStore('imports', () => {
     drops.value = drops.value.filter(({ key }) => key !== drop.key)
     candidates.value = candidates.value.filter((candidate) => candidate.drop !== drop.key)
     if (isEmpty.value) isOpen.value = isBrowsing.value
-    const isUsed = own.some(({ state }) => state === 'imported' || state === 'importing')
+    const isUsed = own.some(({ state, attached }) => (state === 'imported' && !attached) || state === 'importing')
     if (drop.group && !isUsed) await sendJson('DELETE', `uploads/groups/${drop.group}`).catch(() => {})
   }
 
@@ -248,6 +266,7 @@ export const useImports = defineStore('imports', () => {
     canImport,
     inspect,
     importOne,
+    attach,
     dismiss,
     close,
   }

@@ -1,4 +1,5 @@
 import { basename, dirname, sep } from 'node:path'
+import { MindEyeError } from '../../base/errors.ts'
 import { readGifti } from '../../formats/gifti.ts'
 import { openFile } from '../../formats/source.ts'
 import type { Inventory, SourceFile } from '../inventory.ts'
@@ -160,6 +161,10 @@ function sideInside(file: SourceFile): { side: Side; rest: string } | undefined 
     const said = [metadata, ...arrays.map((array) => array.metadata)].map((it) => it.get('AnatomicalStructurePrimary'))
     const side = said.includes('CortexLeft') ? 'left' : said.includes('CortexRight') ? 'right' : undefined
     return side && { side, rest: file.name }
+  } catch (error) {
+    // Damaged, it tells nothing, and is of nobody.
+    if (error instanceof MindEyeError) return undefined
+    throw error
   } finally {
     source.close()
   }

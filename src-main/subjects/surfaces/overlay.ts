@@ -94,7 +94,7 @@ function readMap(source: ByteSource, frame: number): ReadMap {
           'arrays',
           'one number per vertex',
           'a surface',
-          'Surfaces are attached with `mindeye surfaces`.',
+          'A surface is attached to a subject: drop it outside of the brain, or use `mindeye surfaces`.',
         )
       const detail = checkFrame(maps.length)
       const map = maps[frame]
