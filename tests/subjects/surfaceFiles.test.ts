@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { movePoints } from '../../src-main/base/affine.ts'
 import { encodeFreesurferCurvature } from '../../src-main/formats/freesurferWrite.ts'
 import { Inventory } from '../../src-main/subjects/inventory.ts'
+import { proposeDatasets } from '../../src-main/subjects/proposals.ts'
 import { findSurfaces, sideOf } from '../../src-main/subjects/surfaces/find.ts'
 import type { Side } from '../../src-main/subjects/surfaces/hemisphere.ts'
 import { readSurfaces } from '../../src-main/subjects/surfaces/read.ts'
@@ -54,6 +55,16 @@ describe('surfaces of other people', () => {
     const one = new Inventory([join(root, 'subj01'), join(root, 'fsaverage')])
     expect(findSurfaces(one, 'other')?.folder).toBe(join(root, 'subj01'))
     one.close()
+  })
+
+  it('dropped alone they are told as what they are, and with a damaged file too', async () => {
+    const root = temporaryFolder()
+    writeSmall(root, 'lh')
+    put(join(root, 'mid.surf.gii'), '<GIFTI><DataArray>')
+    const [proposal] = await proposeDatasets([root])
+    expect(proposal.recognised).toBeUndefined()
+    expect(proposal.surfaces).toBe('the left hemisphere: white, pial, inflated')
+    expect((await proposeDatasets([put(join(temporaryFolder(), 'notes.txt'), 'x')]))[0].surfaces).toBeUndefined()
   })
 
   it.each([
