@@ -81,7 +81,9 @@ function isNifti(head: Buffer): boolean {
 
 /** The outermost element comes first, behind at most a declaration, a document type and comments. */
 const isGifti = (head: Buffer): boolean =>
-  /^(\xef\xbb\xbf)?\s*(<\?([^?]|\?(?!>))*\?>\s*|<!--([^-]|-(?!->))*-->\s*|<!DOCTYPE[^>]*>\s*)*<GIFTI[\s>]/.test(head.toString('latin1'))
+  /^(\xef\xbb\xbf)?\s*(<\?([^?]|\?(?!>))*\?>\s*|<!--([^-]|-(?!->))*-->\s*|<!DOCTYPE[^>]*>\s*)*<GIFTI[\s>]/.test(
+    head.toString('latin1'),
+  )
 
 /** Some of FreeSurfer's files have marks; the others are known by counts that fit the file's size. */
 function freesurferFormat({ size }: ByteSource, head: Buffer): FormatId | undefined {
