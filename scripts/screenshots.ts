@@ -72,8 +72,7 @@ try {
     for (const { name, place, prepare } of shots) {
       await page.goto(new URL(`/#/${place}`, host.address).href)
       await page.locator('.dv-groupview').first().waitFor()
-      if ((await page.evaluate(() => document.documentElement.dataset.theme)) !== theme)
-        await page.keyboard.press('Alt+t')
+      if ((await page.locator('html').getAttribute('data-theme')) !== theme) await page.keyboard.press('Alt+t')
       await prepare?.(page)
       await page.mouse.move(720, 890) // over nothing
       await page.waitForTimeout(4000)

@@ -29,7 +29,7 @@ export interface Layout {
 /** What `layoutOf` asks of a process. */
 interface Runtime {
   execPath: string
-  versions: { electron?: string }
+  versions: Readonly<Partial<Record<string, string>>>
   platform: string
 }
 

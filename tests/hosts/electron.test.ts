@@ -13,7 +13,7 @@ const electron = vi.hoisted(() => ({
   windowOptions: undefined as Record<string, unknown> | undefined,
   loaded: '',
   opened: [] as string[],
-  app: undefined as unknown as EventEmitter & Record<string, unknown>,
+  app: undefined as unknown as EventEmitter,
 }))
 
 vi.mock('electron', async () => {
