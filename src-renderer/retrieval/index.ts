@@ -35,7 +35,7 @@ export const decode: Place = {
   panels,
   layout: [
     { panel: 'retrieve' },
-    { panel: 'embedding', beside: 'retrieve', side: 'right', share: 0.34 },
+    { panel: 'embedding', beside: 'retrieve', side: 'right', share: 0.42 },
     { panel: 'brain', beside: 'embedding', side: 'below', share: 0.5 },
     { panel: 'retrieve-grid', beside: 'retrieve', side: 'below', share: 0.36 },
     { panel: 'gallery', beside: 'retrieve-grid', side: 'within' },
