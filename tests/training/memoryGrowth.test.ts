@@ -18,7 +18,8 @@ it.each(['voxel2clip', 'voxel2clip with its prior'])(
     const held = stdout.trim().split('\n').map((line) => JSON.parse(line) as Held) // prettier-ignore
     expect(held.map(({ steps }) => steps)).toEqual([200, 400, 600, 800, 1000])
     expect(held.map(({ tensors }) => tensors)).toEqual(held.map(() => held[0].tensors))
-    // The allocator settles within the first 400.
-    expect(held[4].resident - held[1].resident).toBeLessThan(8)
+    // A leak takes some in every 200 steps, here 10 KB a step; the allocator takes its own in jumps, now and then 30 MB of them.
+    const grown = held.slice(2).map(({ resident }, i) => resident - held[i + 1].resident)
+    expect(Math.min(...grown)).toBeLessThan(2)
   },
 )
