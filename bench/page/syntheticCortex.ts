@@ -1,4 +1,5 @@
 /** A pair of folded, inflated and flat hemispheres of any size, to measure the brain view on: no anatomy, just as many vertices. */
+import { icosphere } from '../../src-main/subjects/simulator/cortex.ts'
 
 export interface SyntheticHemisphere {
   faces: Uint32Array // (F * 3)
@@ -12,8 +13,8 @@ export interface SyntheticHemisphere {
  * @param voxels vertices are shared out among so many voxels by place; about a tenth has none
  */
 export function syntheticHemisphere(side: 'left' | 'right', order: number, voxels: number): SyntheticHemisphere {
-  const { points, faces } = icosphere(order)
-  const n = points.length / 3
+  const { directions, faces } = icosphere(order)
+  const n = directions.length
   const sign = side === 'left' ? -1 : 1
   const shapes = {
     white: new Float32Array(3 * n),
@@ -25,7 +26,7 @@ export function syntheticHemisphere(side: 'left' | 'right', order: number, voxel
   const voxelOf = new Int32Array(n)
   const grid = Math.ceil(Math.cbrt(voxels / 0.5))
   for (let v = 0; v < n; v++) {
-    const [x, y, z] = [points[3 * v], points[3 * v + 1], points[3 * v + 2]]
+    const [x, y, z] = directions[v]
     const fold = folding(x, y, z)
     // Ellipsoid, flat towards the other hemisphere.
     const medial = x * sign < 0 ? 0.35 : 1
@@ -54,37 +55,4 @@ function folding(x: number, y: number, z: number): number {
   const wave = (a: number, b: number, c: number, phase: number) => Math.sin(a * x + b * y + c * z + phase)
   const sum = wave(9, 11, 5, 0) + wave(-7, 6, 12, 1) + wave(12, -9, 7, 2) + wave(4, 14, -10, 3) + wave(16, 3, 15, 5)
   return Math.tanh(0.8 * sum)
-}
-
-function icosphere(order: number): { points: Float32Array; faces: Uint32Array } {
-  const t = (1 + Math.sqrt(5)) / 2
-  const base = [-1, t, 0, 1, t, 0, -1, -t, 0, 1, -t, 0, 0, -1, t, 0, 1, t, 0, -1, -t, 0, 1, -t, t, 0, -1, t, 0, 1, -t, 0, -1, -t, 0, 1]
-  let points = base.map((c) => c / Math.hypot(1, t))
-  let faces = [
-    0, 11, 5, 0, 5, 1, 0, 1, 7, 0, 7, 10, 0, 10, 11, 1, 5, 9, 5, 11, 4, 11, 10, 2, 10, 7, 6, 7, 1, 8, 3, 9, 4, 3, 4, 2, 3, 2, 6, 3, 6,
-    8, 3, 8, 9, 4, 9, 5, 2, 4, 11, 6, 2, 10, 8, 6, 7, 9, 8, 1,
-  ]
-  for (let k = 0; k < order; k++) {
-    const middles = new Map<number, number>()
-    const grown = points
-    const middle = (a: number, b: number): number => {
-      const key = Math.min(a, b) * 1_000_000 + Math.max(a, b)
-      const known = middles.get(key)
-      if (known !== undefined) return known
-      const sum = [0, 1, 2].map((i) => grown[3 * a + i] + grown[3 * b + i])
-      const length = Math.hypot(...sum)
-      grown.push(...sum.map((c) => c / length))
-      middles.set(key, grown.length / 3 - 1)
-      return grown.length / 3 - 1
-    }
-    const next: number[] = []
-    for (let f = 0; f < faces.length; f += 3) {
-      const [a, b, c] = [faces[f], faces[f + 1], faces[f + 2]]
-      const [ab, bc, ca] = [middle(a, b), middle(b, c), middle(c, a)]
-      next.push(a, ab, ca, b, bc, ab, c, ca, bc, ab, bc, ca)
-    }
-    points = grown
-    faces = next
-  }
-  return { points: Float32Array.from(points), faces: Uint32Array.from(faces) }
 }

@@ -31,13 +31,15 @@ const MOST_SUBJECTS = 3
 
 /** A subject's arrays. Each is asked for once; a failed request may be asked again. */
 export class SubjectBrain {
+  readonly subject: string
+  readonly info: BrainInfo
   private readonly kept = new Map<string, Promise<unknown>>()
   private readonly maps = new Map<string, Promise<MapValues>>()
 
-  private constructor(
-    readonly subject: string,
-    readonly info: BrainInfo,
-  ) {}
+  private constructor(subject: string, info: BrainInfo) {
+    this.subject = subject
+    this.info = info
+  }
 
   static async load(subject: string): Promise<SubjectBrain> {
     return new SubjectBrain(subject, await getJson<BrainInfo>(pathOf(subject, 'geometry')))

@@ -39,6 +39,7 @@ export function readoutText(readout: Readout): string {
 
 /** Finds out what is known of a vertex or voxel; its arrays are loaded before it is asked. */
 export class ReadoutMaker {
+  readonly brain: SubjectBrain
   shown: MapValues | undefined
   pieces: Parcels | undefined
   private readonly surface: Partial<Record<Side, Float32Array>> = {}
@@ -46,7 +47,9 @@ export class ReadoutMaker {
   private masks: Uint8Array | undefined
   private vertexOf: Int32Array | undefined
 
-  constructor(readonly brain: SubjectBrain) {}
+  constructor(brain: SubjectBrain) {
+    this.brain = brain
+  }
 
   async load(): Promise<void> {
     const { brain } = this

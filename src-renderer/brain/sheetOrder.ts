@@ -1,6 +1,9 @@
+/** A set that holds more of the voxels says little about them, and comes after the others. */
+const LARGE = 0.25
+
 /**
- * The order in which voxels without places are laid out: by the first ROI that holds them, then as in the file, so that ROIs are blocks and
- * a voxel stays where it is while maps and trials change.
+ * The order in which voxels without places are laid out: ROI by ROI, then as in the file, so that ROIs are blocks and a voxel stays where it
+ * is while maps and trials change. A voxel of several ROIs counts to the smallest.
  *
  * @param masks (ROIs * voxels)
  */
@@ -11,11 +14,11 @@ export function sheetOrder(voxels: number, masks?: Uint8Array): Uint32Array {
   const sizes = Array.from({ length: rois }, (_, r) =>
     masks.subarray(r * voxels, (r + 1) * voxels).reduce((sum, member) => sum + (member ? 1 : 0), 0),
   )
-  // The smallest set that holds a voxel says most about it; those that hold most of the brain come last.
   const bySize = sizes.map((_, r) => r).sort((a, b) => sizes[a] - sizes[b])
-  const groupOf = order.map((v) => {
+  const blockOf = order.map((v) => {
     const roi = bySize.find((r) => masks[r * voxels + v] !== 0)
-    return roi ?? rois
+    if (roi === undefined) return 2 * rois
+    return sizes[roi] > LARGE * voxels ? rois + roi : roi
   })
-  return order.sort((a, b) => groupOf[a] - groupOf[b] || a - b)
+  return order.sort((a, b) => blockOf[a] - blockOf[b] || a - b)
 }

@@ -20,13 +20,12 @@ export interface CubeField {
 }
 
 export class Cubes {
+  readonly field: CubeField
   readonly mesh: Mesh<InstancedBufferGeometry, ShaderMaterial>
   readonly bounds = new Box3()
 
-  constructor(
-    readonly field: CubeField,
-    material: ShaderMaterial,
-  ) {
+  constructor(field: CubeField, material: ShaderMaterial) {
+    this.field = field
     const box = new BoxGeometry(1, 1, 1)
     const geometry = new InstancedBufferGeometry()
     geometry.setIndex(box.index)

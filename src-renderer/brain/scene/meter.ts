@@ -11,11 +11,14 @@ export interface SpeedReport {
 }
 
 export class FrameMeter {
+  private readonly name: string
   private readonly intervals: number[] = []
   private readonly durations: number[] = []
   private last = 0
 
-  constructor(private readonly name: string) {}
+  constructor(name: string) {
+    this.name = name
+  }
 
   /** @param start when the frame's work began, ms; `end` when it ended */
   note(start: number, end: number) {

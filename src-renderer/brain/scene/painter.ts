@@ -33,13 +33,12 @@ export class Painter {
   ratio = 1
   /** Texels of the picture of element numbers per pixel, on each side. */
   samples = 1
+  private readonly resolve: ResolvePass
   private readonly ids = idTarget()
   private readonly small = idTarget()
 
-  constructor(
-    canvas: HTMLCanvasElement,
-    private readonly resolve: ResolvePass,
-  ) {
+  constructor(canvas: HTMLCanvasElement, resolve: ResolvePass) {
+    this.resolve = resolve
     this.renderer = new WebGLRenderer({ canvas, antialias: false, alpha: false, powerPreference: 'high-performance' })
     this.renderer.outputColorSpace = LinearSRGBColorSpace // bytes of the colour table pass as they are
     this.renderer.autoClear = false

@@ -32,12 +32,14 @@ const REST_MS = 160
 const LABEL_SCALE = 4 // labels are placed on a picture of this many CSS pixels per pixel
 
 export class BrainScene {
+  readonly canvas: HTMLCanvasElement
   readonly content: Content
   readonly rig = new CameraRig()
   /** Moves are made at once, for people who asked for less motion. */
   still = false
   /** CSS pixels at the edges of the canvas that fitting keeps free. */
   insets = { right: 0, bottom: 0 }
+  private readonly events: SceneEvents
   private readonly painter: Painter
   private readonly resolve: ResolvePass
   private readonly scale = scaleUniforms()
@@ -52,10 +54,9 @@ export class BrainScene {
   private stale = { ids: true, colours: true }
   private lost = false
 
-  constructor(
-    readonly canvas: HTMLCanvasElement,
-    private readonly events: SceneEvents = {},
-  ) {
+  constructor(canvas: HTMLCanvasElement, events: SceneEvents = {}) {
+    this.canvas = canvas
+    this.events = events
     this.content = new Content(this.scale)
     const { values, voxelOf, curvature, keys, pieceInk } = this.content
     this.resolve = new ResolvePass(this.scale, {

@@ -16,6 +16,10 @@ function kept<K extends object, T>(map: WeakMap<K, T>, key: K, make: () => T): T
 export class Surface {
   readonly mesh: Mesh<BufferGeometry, ShaderMaterial>
   readonly geometry = new BufferGeometry()
+  readonly side: Side
+  readonly data: HemisphereMesh
+  /** Number of the first vertex among all elements of the scene. */
+  readonly first: number
   readonly vertices: number
   /** Bounds of each station that is there. */
   readonly bounds: Partial<Record<Shape, Box3>> = {}
@@ -24,12 +28,10 @@ export class Surface {
   private readonly positions: Partial<Record<Shape, Float32Array>> = {}
 
   /** @param first number of the hemisphere's first vertex among all elements of the scene */
-  constructor(
-    readonly side: Side,
-    readonly data: HemisphereMesh,
-    readonly first: number,
-    material: ShaderMaterial,
-  ) {
+  constructor(side: Side, data: HemisphereMesh, first: number, material: ShaderMaterial) {
+    this.side = side
+    this.data = data
+    this.first = first
     this.vertices = data.voxelOf.length
     this.faces = data.faces
     this.classed = kept(classes, data.faces, () => classCorners(data.faces, this.vertices))

@@ -21,7 +21,10 @@ export class ArrayTexture<T extends Numbers> {
   /** Shared by every material that reads the array. */
   readonly uniform: { value: DataTexture }
 
-  constructor(private readonly make: (length: number) => T) {
+  private readonly make: (length: number) => T
+
+  constructor(make: (length: number) => T) {
+    this.make = make
     this.array = make(WIDTH)
     this.uniform = { value: this.create() }
   }
