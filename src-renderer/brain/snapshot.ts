@@ -42,7 +42,7 @@ export async function snapshot(
 
   context.scale(scale, scale)
   const font = getComputedStyle(document.body).fontFamily
-  if (options.names) drawNames(context, scene.labels(), font, ink.text, `rgb(${ground.join(' ')})`)
+  if (options.names) drawNames(context, await scene.labels(), font, ink.text, `rgb(${ground.join(' ')})`)
   context.font = `400 11px ${font}`
   context.fillStyle = ink.quiet
   context.textBaseline = 'alphabetic'

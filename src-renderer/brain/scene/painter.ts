@@ -73,20 +73,22 @@ export class Painter {
 
   /** The element at a point of the canvas (CSS pixels from its upper left), -1 for none. */
   async elementAt(x: number, y: number): Promise<number> {
-    const step = this.ratio * this.samples
-    const bytes = new Uint8Array(4)
-    const top = this.renderer.domElement.height * this.samples - 1
-    const [px, py] = [Math.floor(x * step), top - Math.floor(y * step)]
-    await this.renderer.readRenderTargetPixelsAsync(this.ids, px, py, 1, 1, bytes)
-    return decode(bytes)
+    // The samples of the pixel, of which it has the colour of the first that is not empty (resolve.ts).
+    const n = this.samples
+    const row = this.renderer.domElement.height - 1 - Math.floor(y * this.ratio)
+    const bytes = new Uint8Array(4 * n * n)
+    const [px, py] = [n * Math.floor(x * this.ratio), n * row]
+    await this.renderer.readRenderTargetPixelsAsync(this.ids, px, py, n, n, bytes)
+    for (let at = 0; at < bytes.length; at += 4) if (decode(bytes, at) >= 0) return decode(bytes, at)
+    return -1
   }
 
-  /** A small picture of element numbers, RGBA from the lower left. */
-  readIds(scene: Scene, camera: OrthographicCamera, width: number, height: number): Uint8Array {
+  /** A small picture of element numbers, RGBA from the lower left; nobody waits while the renderer is at it. */
+  async readIds(scene: Scene, camera: OrthographicCamera, width: number, height: number): Promise<Uint8Array> {
     this.small.setSize(width, height)
     this.drawIds(this.small, scene, camera)
     const bytes = new Uint8Array(4 * width * height)
-    this.renderer.readRenderTargetPixels(this.small, 0, 0, width, height, bytes)
+    await this.renderer.readRenderTargetPixelsAsync(this.small, 0, 0, width, height, bytes)
     return bytes
   }
 

@@ -14,19 +14,8 @@ import { MOST_SETS, Outlines, type Outline, type Parcels } from './outlines.ts'
 import { ResolvePass, scaleUniforms, setScaleUniforms } from './resolve.ts'
 import { CameraRig, fit } from './rig.ts'
 import { fillLut, lutTexture } from './textures.ts'
-import type { HemisphereMesh, Pick, Shape, Side } from './types.ts'
+import type { Colour, HemisphereMesh, Pick, SceneEvents, Shape, Side } from './types.ts'
 import { copyView, FLAT_ORIENTATION, orbit, VIEWS, type View, type ViewName } from './views.ts'
-
-export type Colour = readonly [number, number, number] // sRGB bytes
-
-export interface SceneEvents {
-  /** After each drawn frame, e.g. to turn the orientation cube. */
-  frame?(view: View): void
-  /** The view came to rest; labels for what is seen. */
-  rest?(labels: Label[]): void
-  /** The driver took the context away, or gave it back. */
-  context?(lost: boolean): void
-}
 
 const REST_MS = 160
 const LABEL_SCALE = 4 // labels are placed on a picture of this many CSS pixels per pixel
@@ -53,6 +42,8 @@ export class BrainScene {
   private restTimer: ReturnType<typeof setTimeout> | undefined
   private stale = { ids: true, colours: true }
   private lost = false
+  /** Pictures whose elements were drawn anew. */
+  private moves = 0
 
   constructor(canvas: HTMLCanvasElement, events: SceneEvents = {}) {
     this.canvas = canvas
@@ -273,11 +264,11 @@ export class BrainScene {
   }
 
   /** Labels of the outlined sets that are seen, in CSS pixels of a picture of that size. */
-  labels(width = this.painter.width, height = this.painter.height, view = this.rig.view): Label[] {
+  async labels(width = this.painter.width, height = this.painter.height, view = this.rig.view): Promise<Label[]> {
     if (this.outlines.isEmpty || this.content.isEmpty || this.lost) return []
     const [w, h] = [Math.ceil(width / LABEL_SCALE), Math.ceil(height / LABEL_SCALE)]
     this.content.place(view.open)
-    const bytes = this.painter.readIds(this.content.scene, this.rig.camera(width / height, view), w, h)
+    const bytes = await this.painter.readIds(this.content.scene, this.rig.camera(width / height, view), w, h)
     const keys = this.content.keys.array
     return labelsFrom(
       { bytes, width: w, height: h, step: LABEL_SCALE },
@@ -311,6 +302,7 @@ export class BrainScene {
   dispose() {
     cancelAnimationFrame(this.frame)
     clearTimeout(this.restTimer)
+    this.moves++
     this.canvas.removeEventListener('webglcontextlost', this.onLost)
     this.canvas.removeEventListener('webglcontextrestored', this.onRestored)
     this.content.dispose()
@@ -364,7 +356,10 @@ export class BrainScene {
     const start = performance.now()
     const { ids } = this.stale
     this.stale = { ids: false, colours: false }
-    if (ids) this.content.place(this.rig.view.open)
+    if (ids) {
+      this.moves++
+      this.content.place(this.rig.view.open)
+    }
     this.painter.paint(this.content.scene, ids ? this.rig.camera(this.aspect) : undefined, samples)
     this.painter.meter.note(start, performance.now())
     this.events.frame?.(this.rig.view)
@@ -379,7 +374,11 @@ export class BrainScene {
       this.content.place(this.rig.view.open)
       this.painter.paint(this.content.scene, this.rig.camera(this.aspect), this.painter.finest)
     }
-    this.events.rest?.(this.labels())
+    const { moves } = this
+    void this.labels().then((labels) => {
+      // Of another view, or of a scene that is gone, they are worth nothing.
+      if (moves === this.moves && !this.lost) this.events.rest?.(labels)
+    })
   }
 
   private readonly onLost = (event: Event) => {

@@ -1,4 +1,7 @@
 /** What a scene is made of. Coordinates are millimetres, right-anterior-superior. */
+import type { Label } from './labels.ts'
+import type { View } from './views.ts'
+
 export type Side = 'left' | 'right'
 export const SIDES: readonly Side[] = ['left', 'right']
 
@@ -17,3 +20,14 @@ export interface HemisphereMesh {
 /** What is at a pixel: a vertex of a hemisphere, or a voxel drawn as a cube. `voxel` is -1 where a vertex has none. */
 export type Pick =
   { side: Side; vertex: number; voxel: number } | { side?: undefined; vertex?: undefined; voxel: number }
+
+export type Colour = readonly [number, number, number] // sRGB bytes
+
+export interface SceneEvents {
+  /** After each drawn frame, e.g. to turn the orientation cube. */
+  frame?(view: View): void
+  /** The view came to rest; labels for what is seen. */
+  rest?(labels: Label[]): void
+  /** The driver took the context away, or gave it back. */
+  context?(lost: boolean): void
+}

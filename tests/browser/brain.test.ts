@@ -1,0 +1,175 @@
+import { join } from 'node:path'
+import { Matrix, solve } from 'ml-matrix'
+import type { Page } from 'playwright-core'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { importPaths } from '../../src-main/subjects/importer.ts'
+import { simulate } from '../../src-main/subjects/simulator/simulate.ts'
+import { Workspace } from '../../src-main/workspace/index.ts'
+import { autoLimits, ColourScale } from '../../src-renderer/shared/colourScale.ts'
+import { quietly } from '../subjects/support.ts'
+import { openWorkstation, seriousFindings, skipReason, temporaryFolder, type Workstation } from './support.ts'
+
+/** A subject with its generated cortex. */
+async function workspaceWithCortex(): Promise<string> {
+  const home = temporaryFolder()
+  const out = join(home, 'sim')
+  await simulate({ out, subjects: 1, images: 12, layout: 'webdataset', seed: 5, imageSize: 32 }, quietly())
+  const path = join(home, 'workspace')
+  const workspace = Workspace.open(path, { create: true })
+  const staging = workspace.subjects.stage('s1')
+  await importPaths([join(out, 'subj01')], { id: 's1', map: {} }, staging.folder, quietly())
+  staging.commit()
+  workspace.close()
+  return path
+}
+
+describe.skipIf(skipReason)('the brain', () => {
+  let station: Workstation
+  let page: Page
+  const canvas = () => page.locator('canvas.cortex')
+  const readout = () => page.getByTestId('brain-readout')
+  const numberOf = (text: string) => Number(text.replaceAll(',', '').replace('−', '-'))
+  const field = async (name: string) => {
+    const text = await readout().innerText()
+    return new RegExp(`${name}\\s+(.+)`).exec(text)?.[1] ?? ''
+  }
+  const array = (path: string, type: 'Float32Array' | 'Int32Array') =>
+    page.evaluate(
+      async ({ path, type }) => {
+        const answer = await fetch(`/api/brain/s1/${path}`)
+        if (!answer.ok) throw new Error(await answer.text())
+        return [...new { Float32Array, Int32Array }[type](await answer.arrayBuffer())]
+      },
+      { path, type },
+    )
+  /** The window as it is on screen, (height, width, RGBA), and its part that is the canvas. */
+  const pixels = async () => {
+    const screen = sharp(await page.screenshot()).ensureAlpha()
+    const { data, info } = await screen.clone().raw().toBuffer({ resolveWithObject: true })
+    const { x, y, width, height } = (await canvas().boundingBox())!
+    const part = { left: Math.ceil(x), top: Math.ceil(y), width: Math.floor(width) - 1, height: Math.floor(height) - 1 }
+    return { width: info.width, data, canvas: await screen.clone().extract(part).raw().toBuffer() }
+  }
+  /** Moves over the canvas, from place `from` of a spiral on, until a voxel is under the pointer; its pixel of the window. */
+  const hoverVoxel = async (from = 0) => {
+    const box = (await canvas().boundingBox())!
+    for (let i = from; i < from + 400; i++) {
+      const [angle, radius] = [i * 2.4, 0.3 * Math.sqrt((i % 400) / 400)]
+      const x = Math.round(box.x + box.width * (0.5 + radius * Math.cos(angle)))
+      const y = Math.round(box.y + box.height * (0.45 + radius * Math.sin(angle)))
+      await page.mouse.move(x, y)
+      await page.waitForTimeout(150)
+      if ((await readout().count()) && (await field('Here')) && /^\d/.test(await field('Voxel'))) return { x, y }
+    }
+    throw new Error('no voxel under the pointer anywhere')
+  }
+
+  beforeAll(async () => {
+    station = await openWorkstation({ workspace: await workspaceWithCortex(), place: 'data' })
+    page = station.page
+    await canvas().waitFor()
+    await page.getByText('Generated cortex').waitFor()
+    await page.waitForTimeout(2500) // the finest picture comes at rest
+  }, 120_000)
+  afterAll(() => station.close())
+
+  test('is drawn: neither uniform nor lost, in many colours of its map', async () => {
+    const { canvas: data } = await pixels()
+    const colours = new Set(Array.from({ length: data.length / 4 }, (_, i) => data.readUInt32BE(4 * i)))
+    expect(colours.size).toBeGreaterThan(50)
+    expect(await page.getByText('graphics driver took').count()).toBe(0)
+    expect(await seriousFindings(page)).toEqual([])
+  })
+
+  test('what is hovered is what the arrays say: vertex, voxel, value, place', async () => {
+    await hoverVoxel()
+    const [, side, vertexText] = /(Left|Right) ([\d,]+)/.exec(await field('Vertex'))!
+    const vertex = numberOf(vertexText)
+    const voxel = numberOf(await field('Voxel'))
+    const hemisphere = side.toLowerCase()
+    expect((await array(`${hemisphere}/voxel`, 'Int32Array'))[vertex]).toBe(voxel)
+    const value = (await array('map/noise-ceiling', 'Float32Array'))[voxel]
+    expect(numberOf((await field('Here')).split(/\s/)[0])).toBeCloseTo(value, 3)
+    const pial = await array(`${hemisphere}/pial`, 'Float32Array')
+    const mm = (await field('RAS')).split(/\s+/).slice(0, 3).map(numberOf)
+    mm.forEach((value, axis) => expect(value).toBeCloseTo(pial[3 * vertex + axis], 0))
+  })
+
+  test('vertices lie where an orthographic camera puts them, and their pixels have the very colour of their value', async () => {
+    // Outlines lie over the data.
+    await page.getByRole('button', { name: 'Outlines' }).click()
+    const boxes = page.getByRole('dialog').getByRole('checkbox', { checked: true })
+    while (await boxes.count()) await boxes.first().uncheck()
+    await page.getByRole('switch', { name: 'Names' }).click()
+    await page.keyboard.press('Escape')
+    await page.mouse.move(3, 3)
+    await page.waitForTimeout(1500)
+    const { width, data } = await pixels()
+    const values = Float32Array.from(await array('map/noise-ceiling', 'Float32Array'))
+    const scale = new ColourScale({
+      map: 'inferno',
+      limits: autoLimits(values, false),
+      threshold: 0,
+      title: '',
+      unit: '',
+      signed: false,
+    })
+    const seen: { x: number; y: number; vertex: number }[] = []
+    for (let i = 0; i < 24; i++) {
+      const { x, y } = await hoverVoxel(i * 37)
+      const [, side, vertex] = /(Left|Right) ([\d,]+)/.exec(await field('Vertex'))!
+      const colour = [...data.subarray(4 * (y * width + x), 4 * (y * width + x) + 3)]
+      expect(colour).toEqual(scale.rgb(values[numberOf(await field('Voxel'))]))
+      if (side === 'Left') seen.push({ x, y, vertex: numberOf(vertex) })
+    }
+    expect(seen.length).toBeGreaterThan(7)
+    const inflated = await array('left/inflated', 'Float32Array')
+    const places = new Matrix(seen.map(({ vertex }) => [...inflated.slice(3 * vertex, 3 * vertex + 3), 1]))
+    const points = new Matrix(seen.map(({ x, y }) => [x, y]))
+    const residual = Matrix.sub(places.mmul(solve(places, points, true)), points)
+    // A vertex owns pixels as far as half an edge away.
+    expect(residual.norm() / Math.sqrt(seen.length)).toBeLessThan(3)
+  })
+
+  test('a click selects the voxel everywhere; keys turn, inflate, flatten and hide', async () => {
+    const { x, y } = await hoverVoxel()
+    const voxel = await field('Voxel')
+    await page.mouse.click(x, y)
+    await page.mouse.move(3, 3)
+    await readout().getByText('Selected').waitFor()
+    expect(await field('Voxel')).toBe(voxel)
+
+    await canvas().focus()
+    const before = await pixels()
+    await page.keyboard.press('p')
+    await expect.poll(() => page.getByRole('slider', { name: 'Shape' }).getAttribute('aria-valuenow')).toBe('3')
+    await page.waitForTimeout(1500)
+    expect((await pixels()).canvas.equals(before.canvas)).toBe(false)
+    await page.keyboard.press('i')
+    await expect.poll(() => page.getByRole('slider', { name: 'Shape' }).getAttribute('aria-valuenow')).toBe('2')
+    await page.keyboard.press('l')
+    await expect
+      .poll(() => page.getByRole('button', { name: 'Left hemisphere' }).getAttribute('aria-pressed'))
+      .toBe('false')
+    await page.keyboard.press('r')
+    await page.keyboard.press('m')
+    await page.waitForTimeout(800)
+    expect(await field('Voxel')).toBe(voxel)
+  })
+
+  test('another map recolours it and the bar', async () => {
+    await page.keyboard.press('Home')
+    const before = await pixels()
+    await page.getByRole('combobox', { name: /map/i }).first().click()
+    await page
+      .getByRole('option', { name: /this trial/i })
+      .or(page.getByRole('option', { name: /betas/i }))
+      .first()
+      .click()
+    await page.keyboard.press('j')
+    await page.locator('button.bar').waitFor()
+    await page.waitForTimeout(2500)
+    expect((await pixels()).canvas.equals(before.canvas)).toBe(false)
+  })
+})
