@@ -69,6 +69,19 @@ export const useLayouts = defineStore('layouts', () => {
     placePanels(dock.value, place.value)
   }
 
+  /** Brings a panel of the place in sight: to the front, out from behind one at full size, or back from having been closed. */
+  function show(id: string) {
+    const api = dock.value
+    if (!api) return
+    const panel = api.getPanel(id)
+    if (api.hasMaximizedGroup() && panel?.group !== api.activePanel?.group) api.exitMaximizedGroup()
+    if (panel) panel.api.setActive()
+    else {
+      const title = place.value!.panels.find((one) => one.id === id)?.title
+      api.addPanel({ id, component: id, title, position: { direction: 'right' } })
+    }
+  }
+
   function save(name: string) {
     named.value = { ...named.value, [name]: dock.value!.toJSON() }
     void keep('layouts', named.value)
@@ -79,7 +92,7 @@ export const useLayouts = defineStore('layouts', () => {
     if (!restore(named.value[name])) toast(`The layout ${name} is of a version with other panels`)
   }
 
-  return { dock, place, named, enter, leave, reset, save, open }
+  return { dock, place, named, enter, leave, reset, show, save, open }
 })
 
 /** Puts the panels of a place as it says. */
