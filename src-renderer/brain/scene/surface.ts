@@ -1,11 +1,19 @@
 /** A hemisphere as vertex buffers: four stations with normals, blended on the graphics card. */
-import { Box3, BufferAttribute, BufferGeometry, Mesh, type ShaderMaterial } from 'three'
+import { Box3, BufferAttribute, BufferGeometry, Mesh, type ShaderMaterial, Vector3 } from 'three'
 import { classCorners, type ClassedMesh } from './corners.ts'
 import { SHAPES, type HemisphereMesh, type Shape, type Side } from './types.ts'
 
 /** What was worked out for arrays that are still there: going back to a subject is quick. */
 const classes = new WeakMap<Uint32Array, ClassedMesh>()
-const normalsOf = new WeakMap<Float32Array, Float32Array>()
+const stations = new WeakMap<Float32Array, Station>()
+
+/** One shape as the graphics card has it, over the drawn vertices (N'). */
+interface Station {
+  positions: Float32Array // (N' * 3)
+  /** Normal, and 1 where the vertex is cut away: (N' * 4), -127 to 127. */
+  normals: Int8Array
+  bounds: Box3
+}
 
 function kept<K extends object, T>(map: WeakMap<K, T>, key: K, make: () => T): T {
   let value = map.get(key)
@@ -37,13 +45,9 @@ export class Surface {
     this.classed = kept(classes, data.faces, () => classCorners(data.faces, this.vertices))
     const { index, source, corner } = this.classed
     this.geometry.setIndex(new BufferAttribute(index, 1))
-    this.geometry.setAttribute(
-      'element',
-      new BufferAttribute(
-        Float32Array.from(source, (v) => v + first),
-        1,
-      ),
-    )
+    const elements = new Float32Array(source.length)
+    for (let i = 0; i < source.length; i++) elements[i] = source[i] + first
+    this.geometry.setAttribute('element', new BufferAttribute(elements, 1))
     this.geometry.setAttribute('corner', new BufferAttribute(corner, 1))
     for (const shape of SHAPES) if (data.shapes[shape]) this.setShape(shape, data.shapes[shape])
     this.mesh = new Mesh(this.geometry, material)
@@ -55,38 +59,13 @@ export class Surface {
 
   /** Adds a station, (N * 3). Vertices that are not finite (outside a flat patch) are cut away there. */
   setShape(shape: Shape, positions: Float32Array) {
-    const { source } = this.classed
-    const normals = kept(normalsOf, positions, () => vertexNormals(positions, this.faces))
-    const drawn = new Float32Array(3 * source.length)
-    const packed = new Int8Array(4 * source.length) // normal, and 1 where the vertex is cut away
-    const bounds = new Box3()
     const fallback = this.positions.inflated ?? this.positions.pial ?? this.positions.white
-    for (let i = 0; i < source.length; i++) {
-      const v = 3 * source[i]
-      const cut = !Number.isFinite(positions[v] + positions[v + 1] + positions[v + 2])
-      for (let k = 0; k < 3; k++) {
-        drawn[3 * i + k] = cut ? (fallback?.[v + k] ?? 0) : positions[v + k]
-        packed[4 * i + k] = cut ? 0 : Math.round(127 * normals[v + k])
-      }
-      if (cut) packed[4 * i + 3] = 127
-      else {
-        bounds.min.set(
-          Math.min(bounds.min.x, positions[v]),
-          Math.min(bounds.min.y, positions[v + 1]),
-          Math.min(bounds.min.z, positions[v + 2]),
-        )
-        bounds.max.set(
-          Math.max(bounds.max.x, positions[v]),
-          Math.max(bounds.max.y, positions[v + 1]),
-          Math.max(bounds.max.z, positions[v + 2]),
-        )
-      }
-    }
+    const station = kept(stations, positions, () => makeStation(positions, this.faces, this.classed.source, fallback))
     this.positions[shape] = positions
-    this.bounds[shape] = bounds
+    this.bounds[shape] = station.bounds
     const at = SHAPES.indexOf(shape)
-    this.geometry.setAttribute(`position${at}`, new BufferAttribute(drawn, 3))
-    this.geometry.setAttribute(`normal${at}`, new BufferAttribute(packed, 4, true))
+    this.geometry.setAttribute(`position${at}`, new BufferAttribute(station.positions, 3))
+    this.geometry.setAttribute(`normal${at}`, new BufferAttribute(station.normals, 4, true))
     this.fillMissing(at)
   }
 
@@ -126,6 +105,29 @@ export class Surface {
       this.geometry.setAttribute(`normal${i}`, this.geometry.getAttribute(`normal${present}`))
     })
   }
+}
+
+/** @param fallback where vertices that are cut away are drawn from, while the shape is not yet flat */
+function makeStation(points: Float32Array, faces: Uint32Array, source: Uint32Array, fallback?: Float32Array): Station {
+  const normalOf = vertexNormals(points, faces)
+  const positions = new Float32Array(3 * source.length)
+  const normals = new Int8Array(4 * source.length)
+  const low = [Infinity, Infinity, Infinity]
+  const high = [-Infinity, -Infinity, -Infinity]
+  for (let i = 0; i < source.length; i++) {
+    const v = 3 * source[i]
+    const cut = !Number.isFinite(points[v] + points[v + 1] + points[v + 2])
+    if (cut) normals[4 * i + 3] = 127
+    for (let k = 0; k < 3; k++) {
+      const c = cut ? (fallback?.[v + k] ?? 0) : points[v + k]
+      positions[3 * i + k] = c
+      if (cut) continue
+      normals[4 * i + k] = Math.round(127 * normalOf[v + k])
+      if (c < low[k]) low[k] = c
+      if (c > high[k]) high[k] = c
+    }
+  }
+  return { positions, normals, bounds: new Box3(new Vector3(...low), new Vector3(...high)) }
 }
 
 /** Unit normals, (N * 3): the sum of the surrounding triangles' normals, so larger triangles count more. */
