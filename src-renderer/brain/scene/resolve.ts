@@ -152,8 +152,8 @@ vec3 withOutlines(vec3 under, ivec2 base, int element) {
   float line = 0.0, casing = 0.0, casingLight = 0.0;
   for (int k = 0; k < RING; k++) {
     vec2 direction = ring(k) * pixel * float(samples);
-    int a = elementOf(texelAt(base + ivec2(round(direction * 1.1))));
-    int b = elementOf(texelAt(base + ivec2(round(direction * 2.0))));
+    int a = elementOf(texelAt(base + ivec2(round(direction * 1.3))));
+    int b = elementOf(texelAt(base + ivec2(round(direction * 2.3))));
     uint keyA = a < 0 ? own : texelFetch(keys, texelOf(a), 0).r;
     uint keyB = b < 0 ? own : texelFetch(keys, texelOf(b), 0).r;
     uint within = own & ~keyA, without = keyA & ~own, further = own & ~keyB;
@@ -165,8 +165,8 @@ vec3 withOutlines(vec3 under, ivec2 base, int element) {
   }
   if (line + casing == 0.0) return under;
   vec3 drawn = under;
-  if (casing > 0.0) drawn = mix(drawn, vec3(casingLight / casing > 0.45 ? 0.04 : 0.96), min(casing * 4.0 / float(RING), 1.0));
-  return line > 0.0 ? mix(drawn, inkOf(leaves, element), min(line * 4.0 / float(RING), 1.0)) : drawn;
+  if (casing > 0.0) drawn = mix(drawn, vec3(casingLight / casing > 0.45 ? 0.04 : 0.96), min(casing * 6.0 / float(RING), 1.0));
+  return line > 0.0 ? mix(drawn, inkOf(leaves, element), min(line * 6.0 / float(RING), 1.0)) : drawn;
 }
 
 /** A ring around the selected voxel, wide enough to be seen around a voxel of one pixel. */
