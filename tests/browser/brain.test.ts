@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Matrix, solve } from 'ml-matrix'
 import type { Page } from 'playwright-core'
@@ -8,11 +9,17 @@ import { simulate } from '../../src-main/subjects/simulator/simulate.ts'
 import { Workspace } from '../../src-main/workspace/index.ts'
 import { autoLimits, ColourScale } from '../../src-renderer/shared/colourScale.ts'
 import { quietly } from '../subjects/support.ts'
-import { openWorkstation, seriousFindings, skipReason, temporaryFolder, type Workstation } from './support.ts'
+import {
+  dropFiles,
+  openWorkstation,
+  seriousFindings,
+  skipReason,
+  temporaryFolder,
+  type Workstation,
+} from './support.ts'
 
-/** A subject with its generated cortex. */
-async function workspaceWithCortex(): Promise<string> {
-  const home = temporaryFolder()
+/** A subject with its generated cortex; the files that it was imported from lie beside the workspace. */
+async function workspaceWithCortex(home = temporaryFolder()): Promise<string> {
   const out = join(home, 'sim')
   await simulate({ out, subjects: 1, images: 12, layout: 'webdataset', seed: 5, imageSize: 32 }, quietly())
   const path = join(home, 'workspace')
@@ -58,15 +65,21 @@ describe.skipIf(skipReason)('the brain', () => {
       const [angle, radius] = [i * 2.4, 0.3 * Math.sqrt((i % 400) / 400)]
       const x = Math.round(box.x + box.width * (0.5 + radius * Math.cos(angle)))
       const y = Math.round(box.y + box.height * (0.45 + radius * Math.sin(angle)))
+      // What is told is of this place: that of the one before has gone.
+      await page.mouse.move(3, 3)
+      await page.getByText('Here', { exact: true }).waitFor({ state: 'detached' })
       await page.mouse.move(x, y)
-      await page.waitForTimeout(150)
-      if ((await readout().count()) && (await field('Here')) && /^\d/.test(await field('Voxel'))) return { x, y }
+      const isTold = page.getByText('Here', { exact: true }).waitFor({ timeout: 400 })
+      if (!(await isTold.then(() => true).catch(() => false))) continue // beside the cortex
+      if (/^\d/.test(await field('Voxel'))) return { x, y }
     }
     throw new Error('no voxel under the pointer anywhere')
   }
 
+  let home: string
   beforeAll(async () => {
-    station = await openWorkstation({ workspace: await workspaceWithCortex(), place: 'data' })
+    home = temporaryFolder()
+    station = await openWorkstation({ workspace: await workspaceWithCortex(home), place: 'data' })
     page = station.page
     await canvas().waitFor()
     await page.getByText('Generated cortex').waitFor()
@@ -171,5 +184,87 @@ describe.skipIf(skipReason)('the brain', () => {
     await page.locator('button.bar').waitFor()
     await page.waitForTimeout(2500)
     expect((await pixels()).canvas.equals(before.canvas)).toBe(false)
+  })
+
+  test('undo brings back the shape that was shown', async () => {
+    const shape = () => page.getByRole('slider', { name: 'Shape' }).getAttribute('aria-valuenow')
+    await canvas().focus()
+    await expect.poll(shape).toBe('2')
+    await page.waitForTimeout(1000)
+    await page.keyboard.press('i')
+    await expect.poll(shape).toBe('1')
+    await page.waitForTimeout(1000)
+    for (let i = 0; i < 3 && (await shape()) !== '2'; i++) {
+      await page.keyboard.press('Control+z')
+      await page.waitForTimeout(300)
+    }
+    expect(await shape()).toBe('2')
+  })
+
+  test('a dropped map of the surface is shown, its hemispheres as one; a file that is no map says what it should be', async () => {
+    const folder = join(home, 'sim', 'subj01', 'nsddata', 'freesurfer', 'subj01', 'surf')
+    const files = ['lh.curv', 'rh.curv'].map((name) => ({ name, path: join(folder, name) }))
+    await dropFiles(page, files, '.brain')
+    const bar = page.locator('canvas.colour-bar')
+    await expect.poll(() => bar.getAttribute('aria-label')).toMatch(/curv.*RdBu_r/)
+    await page.waitForTimeout(1500)
+    const { canvas: data } = await pixels()
+    // Both hemispheres have values: the red and blue of the map left and right.
+    const { width, height } = (await canvas().boundingBox())!
+    const row = Math.floor(width) - 1
+    const tinted = [0, 0]
+    for (let i = 0; i < row * (Math.floor(height) - 1); i++) {
+      const [r, , b] = data.subarray(4 * i, 4 * i + 3)
+      if (Math.abs(r - b) > 60) tinted[i % row < (width - 88) / 2 ? 0 : 1]++
+    }
+    expect(Math.min(...tinted)).toBeGreaterThan(0.2 * Math.max(...tinted))
+
+    const words = join(home, 'words.nii')
+    writeFileSync(words, 'no volume')
+    await dropFiles(page, [{ name: 'words.nii', path: words }], '.brain')
+    await page.getByRole('alert').getByText('NIfTI').first().waitFor()
+    expect(station.complaints.splice(0)).toHaveLength(1) // the refusal, on the console
+    await page.getByRole('button', { name: 'Close' }).click()
+  })
+})
+
+describe.skipIf(skipReason)('the brain of a subject without surfaces', () => {
+  test.each([
+    ['the voxels in their places, with slices', ['surfaces'], 'drawn in their places', 3],
+    ['the voxels by ROI', ['surfaces', 'positions.npy'], 'laid out by ROI', 0],
+  ])('is %s, and says why', async (_, without, why, slices) => {
+    const workspace = await workspaceWithCortex()
+    for (const name of without) rmSync(join(workspace, 'subjects', 's1', name), { recursive: true, force: true })
+    const { page, close } = await openWorkstation({ workspace, place: 'data' })
+    await page.getByText(why).waitFor()
+    expect(await page.locator('.slices canvas').count()).toBe(slices)
+    await page.waitForTimeout(1500)
+    const cortex = page.locator('canvas.cortex')
+    const shot = await sharp(await cortex.screenshot())
+      .raw()
+      .toBuffer()
+    expect(new Set(Array.from({ length: shot.length / 3 }, (_, i) => shot.readUIntBE(3 * i, 3))).size).toBeGreaterThan(
+      20,
+    )
+    const box = (await cortex.boundingBox())!
+    const readout = page.getByTestId('brain-readout')
+    for (let i = 0; i < 200; i++) {
+      const [angle, radius] = [i * 2.4, 0.3 * Math.sqrt(i / 200)]
+      await page.mouse.click(
+        box.x + box.width * (0.5 + radius * Math.cos(angle)),
+        box.y + box.height * (0.45 + radius * Math.sin(angle)),
+      )
+      await page.waitForTimeout(150)
+      if (await readout.count()) break
+    }
+    await page.mouse.move(3, 3)
+    const text = await readout.innerText()
+    const voxel = Number(/Voxel\s+([\d,]+)/.exec(text)![1].replaceAll(',', ''))
+    const value = await page.evaluate(async (voxel) => {
+      const answer = await fetch('/api/brain/s1/map/noise-ceiling')
+      return new Float32Array(await answer.arrayBuffer())[voxel]
+    }, voxel)
+    expect(Number(/Selected\s+(\S+)/.exec(text)![1])).toBeCloseTo(value, 3)
+    await close()
   })
 })

@@ -34,7 +34,7 @@ export function listen(scene: BrainScene, events: InputEvents): { stop(): void; 
       const at: { x: number; y: number } = next
       next = undefined
       const pick = await scene.pick(at.x, at.y)
-      if (!stop.signal.aborted && !drag) events.hover(pick)
+      if (!stop.signal.aborted && !drag && last) events.hover(pick) // unless the pointer has left meanwhile
     }
     hovering = false
   }
