@@ -180,5 +180,5 @@ recolour, per vertex        ${ms(times.recolourVertices)}   goal 8 ms
 frame while turning         ${ms(times.orbitFrame)}   goal 4 ms
 frame while morphing        ${ms(times.morphFrame)}
 pick, until the answer      ${ms(times.pick)}
-build ${times.build.toFixed(0)} ms, again ${times.rebuild.toFixed(0)} ms; ${times.fps.toFixed(0)} frames/s while turning`)
+build ${times.build.toFixed(0)} ms, again ${times.rebuild.toFixed(0)} ms; ${times.fps.toFixed(1)} frames/s while turning`)
 }

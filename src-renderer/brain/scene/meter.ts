@@ -1,5 +1,10 @@
 /** How fast the scene draws, and by what. */
+import type { Detail } from './painter.ts'
+
 const KEPT = 120
+const SLOW_MS = 60
+/** The finest picture, of four times as many pixels, within this time: quick enough after all. */
+const QUICK_MS = 40
 
 export interface SpeedReport {
   /** The graphics driver's name for what draws. */
@@ -15,17 +20,41 @@ export class FrameMeter {
   private readonly intervals: number[] = []
   private readonly durations: number[] = []
   private last = 0
+  private isWatching = false
+  private wasLate = false
+  /** A movement would stutter: the renderer needs too long for a frame. */
+  isSlow = false
 
   constructor(name: string) {
     this.name = name
   }
 
-  /** @param start when the frame's work began, ms; `end` when it ended */
+  /** Takes a frame's work on the main thread into account; times in ms. */
   note(start: number, end: number) {
     const interval = start - this.last
     this.last = start
     keep(this.durations, end - start)
     if (interval < 400) keep(this.intervals, interval) // longer ones are pauses: nothing is drawn at rest
+  }
+
+  /** Waits for the renderer to finish what it was just given, and learns from how long that takes. */
+  async watch(gl: WebGL2RenderingContext, detail: Detail) {
+    if (this.isWatching || detail === 'coarse') return
+    const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0)
+    if (!sync) return
+    this.isWatching = true
+    gl.flush()
+    const start = performance.now()
+    while (gl.clientWaitSync(sync, 0, 0) === gl.TIMEOUT_EXPIRED) await new Promise((resolve) => setTimeout(resolve, 8))
+    gl.deleteSync(sync)
+    this.isWatching = false
+    const took = performance.now() - start
+    if (detail === 'finest') this.isSlow &&= took > QUICK_MS
+    else {
+      // Once may be the first time, when shaders are compiled and meshes uploaded.
+      this.isSlow ||= took > SLOW_MS && this.wasLate
+      this.wasLate = took > SLOW_MS
+    }
   }
 
   report(): SpeedReport {

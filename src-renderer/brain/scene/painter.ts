@@ -16,6 +16,9 @@ import type { ResolvePass } from './resolve.ts'
 const TILE = 2048 // pixels of a tile's side when a large picture is drawn
 const MARGIN = 10 // pixels around a tile that outlines may look at
 
+/** How much trouble a picture is worth: little while a slow renderer moves, most at rest. */
+export type Detail = 'coarse' | 'plain' | 'finest'
+
 export interface Offscreen {
   width: number
   height: number
@@ -32,7 +35,9 @@ export class Painter {
   /** Device pixels per CSS pixel. */
   ratio = 1
   /** Texels of the picture of element numbers per pixel, on each side. */
-  samples = 1
+  private samples = 1
+  /** Pixels of the canvas per pixel of the screen: half as many while a slow renderer moves. */
+  private scale = 1
   private readonly resolve: ResolvePass
   private readonly ids = idTarget()
   private readonly small = idTarget()
@@ -46,38 +51,45 @@ export class Painter {
     this.meter = new FrameMeter(rendererName(this.renderer.getContext()))
   }
 
-  /** Two by two texels per pixel smooth the silhouette; screens with small pixels don't need it. */
-  get finest() {
-    return this.ratio < 1.5 ? 2 : 1
+  /** Nothing is gained by drawing again at rest. */
+  get isFinest() {
+    return this.samples === this.finest && this.scale === 1
   }
 
   resize(width: number, height: number, ratio: number) {
     ;[this.width, this.height, this.ratio] = [Math.max(1, width), Math.max(1, height), ratio]
-    this.renderer.setSize(Math.round(this.width * ratio), Math.round(this.height * ratio), false)
+    this.sizeCanvas()
   }
 
   /** Draws to the canvas; without a camera only the colours are made anew. */
-  paint(scene: Scene, camera: OrthographicCamera | undefined, samples: number) {
-    const [w, h] = [this.renderer.domElement.width, this.renderer.domElement.height]
+  paint(scene: Scene, camera: OrthographicCamera | undefined, detail: Detail) {
     if (camera) {
+      const samples = detail === 'finest' ? this.finest : 1
+      const scale = detail === 'coarse' ? 0.5 : 1
+      if (scale !== this.scale) {
+        this.scale = scale
+        this.sizeCanvas()
+      }
+      const [w, h] = [this.renderer.domElement.width, this.renderer.domElement.height]
       this.samples = samples
       // Always the finest size, so that moving and resting don't allocate anew; a part of it is used.
       this.ids.setSize(w * this.finest, h * this.finest)
       this.ids.viewport.set(0, 0, w * samples, h * samples)
       this.drawIds(this.ids, scene, camera)
     }
-    this.colour({ ids: this.ids, samples: this.samples, pixel: this.ratio, margin: 0, x: 0, y: 0 })
+    this.colour({ ids: this.ids, samples: this.samples, pixel: this.pixel, margin: 0, x: 0, y: 0 })
     this.renderer.setRenderTarget(null)
     this.resolve.render(this.renderer)
+    if (camera) void this.meter.watch(this.renderer.getContext() as WebGL2RenderingContext, detail)
   }
 
   /** The element at a point of the canvas (CSS pixels from its upper left), -1 for none. */
   async elementAt(x: number, y: number): Promise<number> {
     // The samples of the pixel, of which it has the colour of the first that is not empty (resolve.ts).
     const n = this.samples
-    const row = this.renderer.domElement.height - 1 - Math.floor(y * this.ratio)
+    const row = this.renderer.domElement.height - 1 - Math.floor(y * this.pixel)
     const bytes = new Uint8Array(4 * n * n)
-    const [px, py] = [n * Math.floor(x * this.ratio), n * row]
+    const [px, py] = [n * Math.floor(x * this.pixel), n * row]
     await this.renderer.readRenderTargetPixelsAsync(this.ids, px, py, n, n, bytes)
     for (let at = 0; at < bytes.length; at += 4) if (decode(bytes, at) >= 0) return decode(bytes, at)
     return -1
@@ -124,6 +136,20 @@ export class Painter {
     this.small.dispose()
     this.renderer.dispose()
     this.renderer.forceContextLoss() // browsers allow few contexts; a closed panel gives its own back
+  }
+
+  /** Two by two texels per pixel smooth the silhouette; screens with small pixels don't need it. */
+  private get finest() {
+    return this.ratio < 1.5 ? 2 : 1
+  }
+
+  /** Pixels of the canvas per CSS pixel. */
+  private get pixel() {
+    return this.ratio * this.scale
+  }
+
+  private sizeCanvas() {
+    this.renderer.setSize(Math.round(this.width * this.pixel), Math.round(this.height * this.pixel), false)
   }
 
   private drawIds(target: WebGLRenderTarget, scene: Scene, camera: OrthographicCamera) {

@@ -148,6 +148,14 @@ float lightOf(vec3 ink) { return dot(ink, vec3(0.299, 0.587, 0.114)); }
 /** Line inside each outlined set, casing on both sides of it; the background is no neighbour. */
 vec3 withOutlines(vec3 under, ivec2 base, int element) {
   uint own = texelFetch(keys, texelOf(element), 0).r;
+  // Most pixels are far from any edge: eight neighbours as far out as a casing reaches tell so, before all are asked.
+  bool isNear = false;
+  for (int k = 0; k < 8 && !isNear; k++) {
+    float a = 0.7853982 * float(k);
+    int other = elementOf(texelAt(base + ivec2(round(vec2(cos(a), sin(a)) * 2.3 * pixel * float(samples)))));
+    isNear = other >= 0 && other != element && texelFetch(keys, texelOf(other), 0).r != own;
+  }
+  if (!isNear) return under;
   uint leaves = 0u; // sets whose edge is near, seen from inside
   float line = 0.0, casing = 0.0, casingLight = 0.0;
   for (int k = 0; k < RING; k++) {

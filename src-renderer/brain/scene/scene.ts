@@ -290,13 +290,15 @@ export class BrainScene {
     if (this.frame || this.lost) return
     this.frame = requestAnimationFrame((now) => {
       this.frame = 0
-      this.tick(now)
+      const moving = this.rig.step(now)
+      this.paint()
+      if (moving) this.draw('ids')
     })
   }
 
   /** Paints what is not up to date, without waiting for the next frame. */
   paintNow() {
-    if (this.stale.ids || this.stale.colours) this.paint(1)
+    if (this.stale.ids || this.stale.colours) this.paint()
   }
 
   dispose() {
@@ -345,23 +347,19 @@ export class BrainScene {
     this.look({}, false)
   }
 
-  private tick(now: number) {
-    const moving = this.rig.step(now)
-    this.paint(1)
-    if (moving) this.draw('ids')
-  }
-
-  private paint(samples: number) {
+  private paint() {
     if (this.lost) return
     const start = performance.now()
     const { ids } = this.stale
+    const { meter } = this.painter
     this.stale = { ids: false, colours: false }
     if (ids) {
       this.moves++
       this.content.place(this.rig.view.open)
     }
-    this.painter.paint(this.content.scene, ids ? this.rig.camera(this.aspect) : undefined, samples)
-    this.painter.meter.note(start, performance.now())
+    const camera = ids ? this.rig.camera(this.aspect) : undefined
+    this.painter.paint(this.content.scene, camera, meter.isSlow ? 'coarse' : 'plain')
+    meter.note(start, performance.now())
     this.events.frame?.(this.rig.view)
     clearTimeout(this.restTimer)
     this.restTimer = setTimeout(() => this.rest(), REST_MS)
@@ -370,9 +368,9 @@ export class BrainScene {
   /** At rest there is time for the finest picture, and for labels. */
   private rest() {
     if (this.lost) return
-    if (this.painter.samples !== this.painter.finest) {
+    if (!this.painter.isFinest) {
       this.content.place(this.rig.view.open)
-      this.painter.paint(this.content.scene, this.rig.camera(this.aspect), this.painter.finest)
+      this.painter.paint(this.content.scene, this.rig.camera(this.aspect), 'finest')
     }
     const { moves } = this
     void this.labels().then((labels) => {
