@@ -20,7 +20,6 @@ export class FrameMeter {
   private readonly intervals: number[] = []
   private readonly durations: number[] = []
   private last = 0
-  private isWatching = false
   private wasLate = false
   /** A movement would stutter: the renderer needs too long for a frame. */
   isSlow = false
@@ -37,24 +36,13 @@ export class FrameMeter {
     if (interval < 400) keep(this.intervals, interval) // longer ones are pauses: nothing is drawn at rest
   }
 
-  /** Waits for the renderer to finish what it was just given, and learns from how long that takes. */
-  async watch(gl: WebGL2RenderingContext, detail: Detail) {
-    if (this.isWatching || detail === 'coarse') return
-    const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0)
-    if (!sync) return
-    this.isWatching = true
-    gl.flush()
-    const start = performance.now()
-    while (gl.clientWaitSync(sync, 0, 0) === gl.TIMEOUT_EXPIRED) await new Promise((resolve) => setTimeout(resolve, 8))
-    gl.deleteSync(sync)
-    this.isWatching = false
-    const took = performance.now() - start
+  /** Learns from how long the renderer took for a picture. */
+  noteRenderer(took: number, detail: Detail) {
     if (detail === 'finest') this.isSlow &&= took > QUICK_MS
-    else {
-      // Once may be the first time, when shaders are compiled and meshes uploaded.
-      this.isSlow ||= took > SLOW_MS && this.wasLate
-      this.wasLate = took > SLOW_MS
-    }
+    if (detail !== 'plain') return
+    // Once may be the first time, when shaders are compiled and meshes uploaded.
+    this.isSlow ||= took > SLOW_MS && this.wasLate
+    this.wasLate = took > SLOW_MS
   }
 
   report(): SpeedReport {

@@ -61,8 +61,8 @@ export class Painter {
     this.sizeCanvas()
   }
 
-  /** Draws to the canvas; without a camera only the colours are made anew. */
-  paint(scene: Scene, camera: OrthographicCamera | undefined, detail: Detail) {
+  /** Draws to the canvas; without a camera only the colours are made anew. Settles when the renderer is done with it. */
+  paint(scene: Scene, camera: OrthographicCamera | undefined, detail: Detail): Promise<void> {
     if (camera) {
       const samples = detail === 'finest' ? this.finest : 1
       const scale = detail === 'coarse' ? 0.5 : 1
@@ -80,7 +80,7 @@ export class Painter {
     this.colour({ ids: this.ids, samples: this.samples, pixel: this.pixel, margin: 0, x: 0, y: 0 })
     this.renderer.setRenderTarget(null)
     this.resolve.render(this.renderer)
-    if (camera) void this.meter.watch(this.renderer.getContext() as WebGL2RenderingContext, detail)
+    return this.finished(camera && detail)
   }
 
   /** The element at a point of the canvas (CSS pixels from its upper left), -1 for none. */
@@ -136,6 +136,17 @@ export class Painter {
     this.small.dispose()
     this.renderer.dispose()
     this.renderer.forceContextLoss() // browsers allow few contexts; a closed panel gives its own back
+  }
+
+  private async finished(detail: Detail | undefined) {
+    const gl = this.renderer.getContext() as WebGL2RenderingContext
+    const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0)
+    if (!sync) return
+    gl.flush()
+    const start = performance.now()
+    while (gl.clientWaitSync(sync, 0, 0) === gl.TIMEOUT_EXPIRED) await new Promise((resolve) => setTimeout(resolve, 8))
+    gl.deleteSync(sync)
+    if (detail) this.meter.noteRenderer(performance.now() - start, detail)
   }
 
   /** Two by two texels per pixel smooth the silhouette; screens with small pixels don't need it. */

@@ -42,6 +42,7 @@ export class BrainScene {
   private restTimer: ReturnType<typeof setTimeout> | undefined
   private stale = { ids: true, colours: true }
   private lost = false
+  private paints = 0
   /** Pictures whose elements were drawn anew. */
   private moves = 0
 
@@ -304,7 +305,7 @@ export class BrainScene {
   dispose() {
     cancelAnimationFrame(this.frame)
     clearTimeout(this.restTimer)
-    this.moves++
+    this.paints = this.moves = -1
     this.canvas.removeEventListener('webglcontextlost', this.onLost)
     this.canvas.removeEventListener('webglcontextrestored', this.onRestored)
     this.content.dispose()
@@ -358,19 +359,22 @@ export class BrainScene {
       this.content.place(this.rig.view.open)
     }
     const camera = ids ? this.rig.camera(this.aspect) : undefined
-    this.painter.paint(this.content.scene, camera, meter.isSlow ? 'coarse' : 'plain')
+    const done = this.painter.paint(this.content.scene, camera, meter.isSlow ? 'coarse' : 'plain')
     meter.note(start, performance.now())
     this.events.frame?.(this.rig.view)
     clearTimeout(this.restTimer)
-    this.restTimer = setTimeout(() => this.rest(), REST_MS)
+    const paint = ++this.paints
+    void done.then(() => {
+      if (paint === this.paints) this.restTimer = setTimeout(() => this.rest(), REST_MS)
+    })
   }
 
   /** At rest there is time for the finest picture, and for labels. */
   private rest() {
-    if (this.lost) return
+    if (this.lost || this.frame) return // a frame to come rests anew
     if (!this.painter.isFinest) {
       this.content.place(this.rig.view.open)
-      this.painter.paint(this.content.scene, this.rig.camera(this.aspect), 'finest')
+      void this.painter.paint(this.content.scene, this.rig.camera(this.aspect), 'finest')
     }
     const { moves } = this
     void this.labels().then((labels) => {
