@@ -71,18 +71,17 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
         labels.value = []
       },
     })
-    const observer = new ResizeObserver(() => {
-      const { clientWidth, clientHeight } = element
-      if (!made || !clientWidth || !clientHeight) return
-      width.value = clientWidth
-      made.insets = insetsFor(clientWidth, clientHeight)
-      made.resize(clientWidth, clientHeight, devicePixelRatio)
+    const stopSizes = onPixelSize(element, (pixelWidth, pixelHeight) => {
+      const [w, h] = [pixelWidth / devicePixelRatio, pixelHeight / devicePixelRatio]
+      if (!made) return
+      width.value = w
+      made.insets = insetsFor(w, h)
+      made.resize(w, h, devicePixelRatio)
     })
-    observer.observe(element)
     again = input.again
     scene.value = made
     onDispose.push(() => {
-      observer.disconnect()
+      stopSizes()
       input.stop()
       made?.dispose()
       made = undefined
@@ -323,6 +322,26 @@ function lookAtFirst(scene: BrainScene, mode: SceneMode) {
   if (mode === 'surfaces') scene.setView('caudal')
   else if (mode === 'cubes') scene.lookOblique()
   else scene.setView('superior')
+}
+
+/**
+ * Tells the size of an element in pixels of the screen, at first and whenever it changes. A tile lies at fractions of a pixel; its canvas is
+ * shown on whole ones, and must have as many of its own to be shown pixel by pixel.
+ */
+function onPixelSize(element: Element, each: (width: number, height: number) => void): () => void {
+  const observer = new ResizeObserver(([entry]) => {
+    const box = entry.devicePixelContentBoxSize?.[0]
+    const { clientWidth, clientHeight } = entry.target
+    const width = box?.inlineSize ?? Math.round(clientWidth * devicePixelRatio)
+    const height = box?.blockSize ?? Math.round(clientHeight * devicePixelRatio)
+    if (width && height) each(width, height)
+  })
+  try {
+    observer.observe(element, { box: 'device-pixel-content-box' })
+  } catch {
+    observer.observe(element) // a browser that does not tell
+  }
+  return () => observer.disconnect()
 }
 
 /** What the readout, the colour bar and the cube cover of the canvas, where there is room beside them. */

@@ -25,6 +25,13 @@ export function listen(scene: BrainScene, events: InputEvents): { stop(): void; 
   let next: { x: number; y: number } | undefined
   let last: { x: number; y: number } | undefined
 
+  /** CSS pixels from the upper left of the picture, which begins at a whole pixel of the screen wherever the canvas lies. */
+  function placeOf({ clientX, clientY }: MouseEvent) {
+    const { left, top } = canvas.getBoundingClientRect()
+    const whole = (edge: number) => Math.round(edge * devicePixelRatio) / devicePixelRatio
+    return { x: clientX - whole(left), y: clientY - whole(top) }
+  }
+
   // One question at a time; the last place asked about wins.
   async function hover(x: number, y: number) {
     next = last = { x, y }
@@ -41,13 +48,14 @@ export function listen(scene: BrainScene, events: InputEvents): { stop(): void; 
 
   on('pointerdown', (event) => {
     canvas.setPointerCapture(event.pointerId)
-    drag = { x: event.offsetX, y: event.offsetY, far: 0, pan: event.button !== 0 || event.shiftKey }
+    drag = { ...placeOf(event), far: 0, pan: event.button !== 0 || event.shiftKey }
   })
   on('pointermove', (event) => {
-    if (!drag) return void hover(event.offsetX, event.offsetY)
-    const [dx, dy] = [event.offsetX - drag.x, event.offsetY - drag.y]
+    const { x, y } = placeOf(event)
+    if (!drag) return void hover(x, y)
+    const [dx, dy] = [x - drag.x, y - drag.y]
     drag.far += Math.hypot(dx, dy)
-    ;[drag.x, drag.y] = [event.offsetX, event.offsetY]
+    ;[drag.x, drag.y] = [x, y]
     if (drag.far < CLICK_PX) return
     if (drag.pan) scene.pan(dx, dy)
     else scene.rotate(dx, dy)
@@ -56,7 +64,9 @@ export function listen(scene: BrainScene, events: InputEvents): { stop(): void; 
   on('pointerup', (event) => {
     const isClick = drag !== undefined && drag.far < CLICK_PX && event.button === 0
     drag = undefined
-    if (isClick) void scene.pick(event.offsetX, event.offsetY).then((pick) => stop.signal.aborted || events.click(pick))
+    if (!isClick) return
+    const { x, y } = placeOf(event)
+    void scene.pick(x, y).then((pick) => stop.signal.aborted || events.click(pick))
   })
   on('pointercancel', () => (drag = undefined))
   on('pointerleave', () => {
@@ -67,7 +77,7 @@ export function listen(scene: BrainScene, events: InputEvents): { stop(): void; 
   on('wheel', (event) => {
     event.preventDefault()
     const lines = event.deltaMode === 1 ? 16 : 1
-    scene.zoom(Math.exp(-event.deltaY * lines * 0.0015), { x: event.offsetX, y: event.offsetY })
+    scene.zoom(Math.exp(-event.deltaY * lines * 0.0015), placeOf(event))
     events.moved()
   })
   // The keyboard's twin of each: arrows turn, with Shift shift; + and − zoom; Enter picks the middle.
