@@ -62,7 +62,8 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
     }
     const reduced = matchMedia('(prefers-reduced-motion: reduce)')
     made.still = reduced.matches
-    reduced.addEventListener('change', () => made && (made.still = reduced.matches))
+    const follow = () => made && (made.still = reduced.matches)
+    reduced.addEventListener('change', follow)
     const input = listen(made, {
       hover: (pick) => (hovered.value = pick && readouts.value?.at(pick)),
       click: (pick) => pick && select(pick),
@@ -81,6 +82,8 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
     again = input.again
     scene.value = made
     onDispose.push(() => {
+      // The browser keeps whoever listens to a media query, and with it this canvas and the page it stood in.
+      reduced.removeEventListener('change', follow)
       stopSizes()
       input.stop()
       made?.dispose()
