@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -7,17 +7,9 @@ import { inspectPaths } from '../../src-main/subjects/importer.ts'
 import { simulate } from '../../src-main/subjects/simulator/simulate.ts'
 import { readManifest, readSubjectArray } from '../../src-main/subjects/subject.ts'
 import { array, colours, figures, noise, quietly, writeSmallStudy } from '../subjects/support.ts'
-import { dropFiles, openWorkstation, seriousFindings, skipReason, temporaryFolder } from './support.ts'
+import { dropFiles, filesOf, openWorkstation, seriousFindings, skipReason, temporaryFolder } from './support.ts'
 
 type File = { name: string; path: string }
-
-/** The files of a folder as they are dropped with it. */
-function filesOf(folder: string, prefix: string): File[] {
-  return readdirSync(folder).flatMap((name) => {
-    const path = join(folder, name)
-    return statSync(path).isDirectory() ? filesOf(path, `${prefix}/${name}`) : [{ name: `${prefix}/${name}`, path }]
-  })
-}
 
 /** 28 x 28 figures, each of 5 shown twice in train and once in test. */
 function smallStudy(name: string): File {
@@ -104,14 +96,17 @@ describe.skipIf(skipReason)('Data', () => {
       .getByRole('row', { name: /^Image image/ })
       .first()
       .click()
-    const values = await page.locator('.inspector img').evaluate(async (image: HTMLImageElement) => {
-      await image.decode()
-      const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight)
-      const context = canvas.getContext('2d')!
-      context.drawImage(image, 0, 0)
-      const { data } = context.getImageData(0, 0, canvas.width, canvas.height)
-      return { width: canvas.width, grey: new Set(data.filter((_, i) => i % 4 === 0)).size }
-    })
+    const values = await page
+      .getByRole('complementary', { name: 'The selection' })
+      .locator('img')
+      .evaluate(async (image: HTMLImageElement) => {
+        await image.decode()
+        const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight)
+        const context = canvas.getContext('2d')!
+        context.drawImage(image, 0, 0)
+        const { data } = context.getImageData(0, 0, canvas.width, canvas.height)
+        return { width: canvas.width, grey: new Set(data.filter((_, i) => i % 4 === 0)).size }
+      })
     expect(values.width % 28).toBe(0)
     expect(values.grey).toBeLessThanOrEqual(16)
     await close()
@@ -148,10 +143,15 @@ describe.skipIf(skipReason)('Data', () => {
       .getByRole('region', { name: 'ROIs' })
       .getByRole('button', { name: manifest.rois[0].name, exact: true })
       .click()
-    await page.locator('.inspector').getByRole('heading', { name: manifest.rois[0].name }).waitFor()
+    await page
+      .getByRole('complementary', { name: 'The selection' })
+      .getByRole('heading', { name: manifest.rois[0].name })
+      .waitFor()
     const masks = readSubjectArray(dir, 'rois.npy')!.data as Uint8Array
     const count = masks.subarray(0, manifest.voxelCount).reduce((a, b) => a + b, 0)
-    expect(await page.locator('.inspector .roi dd').first().innerText()).toBe(thousands(count))
+    expect(
+      await page.getByRole('complementary', { name: 'The selection' }).locator('.roi dd').first().innerText(),
+    ).toBe(thousands(count))
 
     // The keyboard steps through trials, and every view follows.
     await page.locator('.page').click({ position: { x: 5, y: 5 } })

@@ -51,7 +51,11 @@ describe.skipIf(skipReason)('Decode, Retrieve', () => {
   const rank = () => page.locator('[data-test=rank]')
   /** The trial that the inspector shows, which follows the one selection. */
   const shownTrial = async (): Promise<number> =>
-    Number(/Trial (\d+)/.exec(await page.locator('.inspector h2').innerText())![1])
+    Number(
+      /Trial (\d+)/.exec(
+        await page.getByRole('complementary', { name: 'The selection' }).locator('h2').innerText(),
+      )![1],
+    )
   const stimulusOf = async (tile: Locator): Promise<string> =>
     subject.stimuli.ids[Number(await tile.getAttribute('data-key'))]
 

@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
@@ -7,7 +6,14 @@ import { importPaths } from '../../src-main/subjects/importer.ts'
 import { Workspace } from '../../src-main/workspace/index.ts'
 import { parseBatch } from '../../src-renderer/training/batch.ts'
 import { figures, quietly, writeSmallStudy } from '../subjects/support.ts'
-import { openWorkstation, seriousFindings, skipReason, temporaryFolder, type Workstation } from './support.ts'
+import {
+  engineProcesses,
+  openWorkstation,
+  seriousFindings,
+  skipReason,
+  temporaryFolder,
+  type Workstation,
+} from './support.ts'
 
 /** A MATLAB study of 40 trials as the only subject of a new workspace. */
 async function workspaceWithStudy(): Promise<string> {
@@ -21,22 +27,6 @@ async function workspaceWithStudy(): Promise<string> {
   staging.commit()
   workspace.close()
   return path
-}
-
-/** Engine processes that this process started. */
-function engines(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const [, parent] = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))!
-        const isEngine = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('hosts/engine.ts')
-        return Number(parent) === process.pid && isEngine
-      } catch {
-        return false // it has ended meanwhile
-      }
-    })
 }
 
 /** Waits as long as a loaded machine may take. */
@@ -122,12 +112,15 @@ describe.skipIf(skipReason ?? process.platform !== 'linux')('the Train place', (
     expect(await page.locator('.chart').count()).toBeGreaterThanOrEqual(5)
 
     await setTimeout(1500) // time for a checkpoint
-    const training = engines()
+    const training = engineProcesses()
     expect(training).toHaveLength(1)
     process.kill(training[0], 'SIGKILL')
     await row(page).getByText('interrupted').waitFor()
     expect(await page.getByText('running').count()).toBe(0)
-    await page.locator('.inspector').getByText('goes on from its last checkpoint').waitFor()
+    await page
+      .getByRole('complementary', { name: 'The selection' })
+      .getByText('goes on from its last checkpoint')
+      .waitFor()
 
     await row(page).getByRole('button', { name: 'Resume' }).click()
     await row(page).getByText('running').waitFor()
