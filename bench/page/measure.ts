@@ -4,7 +4,7 @@
  * which is named; without a graphics card that is a software one.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -37,6 +37,10 @@ if (!existsSync(gallery)) {
   const script = join(import.meta.dirname, 'makeGallery.ts')
   execFileSync(process.execPath, [script, gallery, String(GALLERY_IMAGES)], { stdio: ['ignore', 2, 2] })
 }
+
+const galleryImages = readdirSync(gallery, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  /\.(jpe?g|png|webp|tiff?)$/i.test(name),
+).length
 
 say('making the workspace: two subjects, a run, the gallery …')
 const ctx = createContext(() => {})
@@ -173,7 +177,7 @@ try {
     await page.waitForTimeout(1500)
     const shown = await grid.locator('.thumb').count()
     await page.close()
-    return { images: GALLERY_IMAGES, frameMedian: median(frames), frameP95: quantile(frames, 0.95), thumbnails: shown }
+    return { images: galleryImages, frameMedian: median(frames), frameP95: quantile(frames, 0.95), thumbnails: shown }
   }
 
   /** The page's heap and document after switching places, subjects and trials, garbage collected, over four quarters. */
