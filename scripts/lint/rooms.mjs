@@ -13,14 +13,15 @@ const LAYERS = [
   ['formats'],
   ['engine'],
   ['nn'],
-  ['models', 'diffusion'],
+  ['diffusion'],
+  ['models'],
   ['workspace', 'subjects', 'training', 'retrieval', 'reconstruction', 'evaluation', 'figures'],
   ['actions'],
   ['api'],
   ['app.ts'],
   ['hosts'],
 ]
-const MIDDLE = 5
+const MIDDLE = 6
 const layerOf = (room) => LAYERS.findIndex((rooms) => rooms.includes(room))
 
 const ELECTRON_FILES = ['src-main/hosts/electron.ts', 'src-main/hosts/preload.ts']

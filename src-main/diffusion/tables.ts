@@ -18,6 +18,18 @@ export function linspace32(start: number, end: number, count: number): Float32Ar
 export const scaledLinearBetas = (start: number, end: number, timesteps: number): Float32Array<ArrayBuffer> =>
   linspace32(Math.sqrt(start), Math.sqrt(end), timesteps).map((root) => root * root)
 
+/** β of a cosine schedule (Nichol and Dhariwal 2021; diffusers' "squaredcos_cap_v2"): ᾱ falls as cos², no β above 0.999. */
+export function cosineBetas(timesteps: number): Float32Array<ArrayBuffer> {
+  const share = (t: number) => Math.cos(((t / timesteps + 0.008) / 1.008) * (Math.PI / 2)) ** 2
+  return Float32Array.from({ length: timesteps }, (_, i) => Math.min(1 - share(i + 1) / share(i), 0.999))
+}
+
+/**
+ * What a denoiser's output is, in diffusers' words: the noise ε; or v = α ε − σ x₀ (Salimans and Ho 2022), which also says something where
+ * hardly any signal is left.
+ */
+export type Prediction = 'epsilon' | 'v_prediction'
+
 /** Noise levels of a variance-preserving process x_t = α_t x₀ + σ_t ε, by timestep; all (timesteps). */
 export class NoiseTable {
   readonly timesteps: number
@@ -44,6 +56,16 @@ export class NoiseTable {
     return tf.tidy(() => tf.add(tf.mul(x0, this.alphas[t]), tf.mul(noise, this.sigmas[t])))
   }
 
+  /** x₀ as a denoiser's output for x at timestep t says. */
+  clean(x: tf.Tensor, output: tf.Tensor, t: number, prediction: Prediction): tf.Tensor {
+    const [alpha, sigma] = [this.alphas[t], this.sigmas[t]]
+    return tf.tidy(() =>
+      prediction === 'epsilon'
+        ? tf.div(tf.sub(x, tf.mul(output, sigma)), alpha)
+        : tf.sub(tf.mul(x, alpha), tf.mul(output, sigma)),
+    )
+  }
+
   /** Fails where `steps` is no number of steps that this table has timesteps for. */
   checkSteps(steps: number): void {
     if (!Number.isInteger(steps) || steps < 1 || steps > this.timesteps)
@@ -56,8 +78,8 @@ export interface Scheduler {
   readonly timesteps: readonly number[]
   /** Sets the timesteps and forgets earlier steps. */
   setTimesteps(steps: number): void
-  /** The next x from the network's predicted noise at timestep t, all of one shape. The caller owns the result. */
-  step(noise: tf.Tensor, t: number, x: tf.Tensor): tf.Tensor
+  /** The next x from the network's output (predicted noise, unless the scheduler was told otherwise) at timestep t, all of one shape. The caller owns the result. */
+  step(output: tf.Tensor, t: number, x: tf.Tensor): tf.Tensor
   /** Forgets earlier steps and frees what was kept of them. */
   reset(): void
 }

@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core'
-import type { NoiseTable, Scheduler } from './tables.ts'
+import type { NoiseTable, Prediction, Scheduler } from './tables.ts'
 
 export interface UniPCOptions {
+  /** What the network's output is. */
+  prediction?: Prediction
   /** Order of the predictor and the corrector; the first and the last steps use 1. */
   solverOrder?: 1 | 2
   /**
@@ -26,7 +28,7 @@ function roundHalfEven(value: number): number {
 }
 
 /**
- * UniPC (Zhao et al. 2023, arXiv 2302.04867) for networks that predict noise, in the form that MindEye samples with:
+ * UniPC (Zhao et al. 2023, arXiv 2302.04867) in the form that MindEye samples with:
  * diffusers 0.13's UniPCMultistepScheduler with solver "bh2", predict_x0 and lower_order_final.
  * Sampling may start at any of the timesteps (image-to-image); its first step then has order 1 and no corrector.
  */
@@ -34,6 +36,7 @@ export class UniPC implements Scheduler {
   timesteps: readonly number[] = []
   private readonly table: NoiseTable
   private readonly order: number
+  private readonly prediction: Prediction
   private readonly finalSigmas: 'sigma_min' | 'zero'
   /** Earlier predictions of x₀ with the levels they were made at, latest first; at most `order` of them. */
   private history: { x0: tf.Tensor; level: Level }[] = []
@@ -41,9 +44,13 @@ export class UniPC implements Scheduler {
   private last: { x: tf.Tensor; order: number } | undefined
   private stepsDone = 0
 
-  constructor(table: NoiseTable, { solverOrder = 2, finalSigmas = 'sigma_min' }: UniPCOptions = {}) {
+  constructor(
+    table: NoiseTable,
+    { prediction = 'epsilon', solverOrder = 2, finalSigmas = 'sigma_min' }: UniPCOptions = {},
+  ) {
     this.table = table
     this.order = solverOrder
+    this.prediction = prediction
     this.finalSigmas = finalSigmas
   }
 
@@ -55,7 +62,7 @@ export class UniPC implements Scheduler {
     this.reset()
   }
 
-  step(noise: tf.Tensor, t: number, x: tf.Tensor): tf.Tensor {
+  step(output: tf.Tensor, t: number, x: tf.Tensor): tf.Tensor {
     const index = this.timesteps.indexOf(t)
     if (index < 0) throw new RangeError(`timestep ${t} is none of those set: ${this.timesteps.join(', ')}`)
     const level = this.levelAt(t)
@@ -63,7 +70,7 @@ export class UniPC implements Scheduler {
     const next = left > 1 ? this.levelAt(this.timesteps[index + 1]) : this.finalLevel()
 
     return tf.tidy(() => {
-      const x0 = tf.div(tf.sub(x, tf.mul(noise, level.sigma)), level.alpha) // of the uncorrected x, never recomputed
+      const x0 = this.table.clean(x, output, t, this.prediction) // of the uncorrected x, never recomputed
       const corrected = this.last ? this.correct(this.last, x0, level) : tf.clone(x)
       const order = Math.min(this.order, left, this.stepsDone + 1)
       this.remember(x0, level, corrected, order)

@@ -2,6 +2,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import * as v from 'valibot'
 import { formatError } from '../base/errors.ts'
+import { cosineBetas, scaledLinearBetas } from '../diffusion/tables.ts'
+import type { Prediction } from '../diffusion/tables.ts'
 import type { ArrayEntry } from '../formats/array.ts'
 import { Parameters } from '../nn/parameters.ts'
 import { AlexNet } from './alexNet.ts'
@@ -89,19 +91,23 @@ const frozen = (make: (arrays: ArrayEntry[], where: string) => FrozenNetwork, ma
   },
 })
 
+const beta = v.pipe(v.number(), v.gtValue(0))
 const schedule = v.object({
   num_train_timesteps: v.optional(count, 1000),
-  beta_start: v.pipe(v.number(), v.gtValue(0)),
-  beta_end: v.pipe(v.number(), v.gtValue(0)),
-  beta_schedule: v.literal('scaled_linear'),
-  prediction_type: v.optional(v.literal('epsilon'), 'epsilon'),
+  beta_start: v.optional(beta, 0.0001),
+  beta_end: v.optional(beta, 0.02),
+  beta_schedule: v.picklist(['scaled_linear', 'squaredcos_cap_v2']),
+  prediction_type: v.optional(v.picklist(['epsilon', 'v_prediction']), 'epsilon'),
 })
 
-/** Noise levels of a diffusers scheduler folder. */
-export function readSchedule(folder: string): { timesteps: number; betaStart: number; betaEnd: number } {
+/** Noise levels of a diffusers scheduler folder, and what a denoiser trained with them predicts. */
+export function readSchedule(folder: string): { betas: Float32Array; prediction: Prediction } {
   const path = schedulePath(folder)
   const config = parseConfig(schedule, readConfig(path), path)
-  return { timesteps: config.num_train_timesteps, betaStart: config.beta_start, betaEnd: config.beta_end }
+  const { num_train_timesteps: timesteps, beta_schedule, beta_start, beta_end, prediction_type } = config
+  const betas =
+    beta_schedule === 'squaredcos_cap_v2' ? cosineBetas(timesteps) : scaledLinearBetas(beta_start, beta_end, timesteps)
+  return { betas, prediction: prediction_type }
 }
 
 function schedulePath(folder: string): string {

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { DDIM } from '../../src-main/diffusion/ddim.ts'
 import { PNDM } from '../../src-main/diffusion/pndm.ts'
-import { NoiseTable, scaledLinearBetas, type Scheduler } from '../../src-main/diffusion/tables.ts'
+import { cosineBetas, NoiseTable, scaledLinearBetas, type Scheduler } from '../../src-main/diffusion/tables.ts'
 import { UniPC } from '../../src-main/diffusion/unipc.ts'
 import { loadBackend } from '../../src-main/engine/backend.ts'
 
@@ -51,6 +51,35 @@ describe('NoiseTable', () => {
       expect(Math.abs(table.alphasCumprod[t] - value)).toBeLessThan(6e-8)
     expect(table.lambdas[849]).toBeCloseTo(-1.86298764, 6)
     expect(table.lambdas[0]).toBeCloseTo(3.5346996, 6)
+  })
+})
+
+describe('cosineBetas', () => {
+  it('keeps hardly any signal at the last timestep and caps the last β', () => {
+    const cosine = new NoiseTable(cosineBetas(1000))
+    const share = (t: number) => Math.cos(((t / 1000 + 0.008) / 1.008) * (Math.PI / 2)) ** 2
+    for (const t of [0, 250, 500, 750, 998])
+      expect(cosine.alphasCumprod[t] / (share(t + 1) / share(0))).toBeCloseTo(1, 3)
+    expect(cosineBetas(1000)[999]).toBeCloseTo(0.999, 6)
+    expect(cosine.alphasCumprod[999]).toBeLessThan(1e-6)
+  })
+
+  it('and predictions of v end where predictions of noise end', () => {
+    const cosine = new NoiseTable(cosineBetas(1000))
+    const [clean, noise] = [0.7, -1.3]
+    for (const start of [0, 3]) {
+      const scheduler = new UniPC(cosine, { prediction: 'v_prediction' })
+      scheduler.setTimesteps(20)
+      let x = cosine.addNoise(tf.scalar(clean), tf.scalar(noise), scheduler.timesteps[start])
+      for (const t of scheduler.timesteps.slice(start)) {
+        // v of the one image there is: the noise that x holds follows from it
+        const e = tf.div(tf.sub(x, clean * cosine.alphas[t]), cosine.sigmas[t])
+        const v = tf.sub(tf.mul(e, cosine.alphas[t]), clean * cosine.sigmas[t])
+        x = scheduler.step(v, t, x)
+      }
+      scheduler.reset()
+      expect(x.dataSync()[0]).toBeCloseTo(clean * cosine.alphas[0] + noise * cosine.sigmas[0], 4)
+    }
   })
 })
 

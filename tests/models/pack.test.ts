@@ -112,7 +112,11 @@ describe('the noise schedule', () => {
   const schedule = { beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear' }
   it.each([
     [schedule, []],
-    [{ ...schedule, beta_schedule: 'linear' }, [expect.stringContaining('beta_schedule: expected "scaled_linear"')]],
+    [
+      { ...schedule, beta_schedule: 'linear' },
+      [expect.stringContaining('beta_schedule: expected one of scaled_linear, squaredcos_cap_v2')],
+    ],
+    [{ beta_schedule: 'squaredcos_cap_v2', prediction_type: 'v_prediction' }, []],
     [{ ...schedule, beta_end: 0 }, [expect.stringContaining('beta_end: expected more than 0')]],
   ])('%j', (json, faults) => {
     fs.mkdirSync(join(folder, 'scheduler'))
