@@ -16,6 +16,8 @@ export interface UnetConfig {
   /** Residual blocks per stage on the way down; one more on the way up. */
   layers: number
   contextWidth: number
+  /** Side of the latents that it was trained on. */
+  latentSide: number
   groups: number
   eps: number
   /** Whether the cosines of the time embedding come first. */
@@ -49,6 +51,7 @@ const published = v.object({
   // The number of heads, whatever its name says: diffusers kept the misnomer for the sake of published files.
   attention_head_dim: v.optional(v.union([count, v.array(count)]), 8),
   cross_attention_dim: v.optional(count, 1280),
+  sample_size: v.optional(count, 64),
   norm_num_groups: v.optional(count, 32),
   norm_eps: v.optional(v.pipe(v.number(), v.gtValue(0)), 1e-5),
   flip_sin_to_cos: v.optional(v.boolean(), true),
@@ -113,6 +116,7 @@ export function unetConfig(json: Record<string, unknown>, where: string): UnetCo
     heads,
     layers: config.layers_per_block,
     contextWidth: config.cross_attention_dim,
+    latentSide: config.sample_size,
     groups,
     eps: config.norm_eps,
     cosineFirst: config.flip_sin_to_cos,
