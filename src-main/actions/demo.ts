@@ -1,23 +1,22 @@
 import * as v from 'valibot'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { MindEyeError } from '../base/errors.ts'
 import { formatDuration } from '../base/eta.ts'
 import type { RunOptions } from '../base/progress.ts'
 import type { TrainingConfig } from '../training/fields.ts'
 import { directions } from '../retrieval/pools.ts'
-import { presetConfig } from '../training/presets.ts'
-import type { RunRecord, Workspace } from '../workspace/index.ts'
-import { isResumable } from '../workspace/records.ts'
+import { parseSet, presetConfig } from '../training/presets.ts'
+import { readManifest } from '../subjects/subject.ts'
+import type { Workspace } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
+import { ensureRun, findRun } from './ensureRun.ts'
 import { demoImages, demoPlaces, importDemo, simulateDemo } from './demoSubject.ts'
 import type { Evaluation } from './evaluate.ts'
 import { evaluateAction, interval, percent, questions } from './evaluate.ts'
 import { quote } from './finishedRun.ts'
 import { retrieveAction } from './retrieve.ts'
 import { formatTable } from './table.ts'
-import { runConfig, trainAction } from './train.ts'
 
 const TRAINING_SEED = 42
 
@@ -85,9 +84,10 @@ export const demoAction = defineAction({
     )
     await stage('import it', isImported, () => importDemo(ctx, workspace, input.images, options))
 
-    const demo = presetConfig('demo', Object.fromEntries((input.set ?? []).map(pair)))
-    const mindeyeRun = await train(ctx, workspace, subject, 'demo', input.set ?? [], stage, options)
-    const shared = TASK_OPTIONS.map((name) => `${name}=${demo[name]}`)
+    const changed = parseSet(input.set ?? [])
+    const demo = presetConfig('demo', changed)
+    const mindeyeRun = await train(ctx, workspace, subject, 'demo', changed, stage, options)
+    const shared = Object.fromEntries(TASK_OPTIONS.map((name) => [name, `${demo[name]}`]))
     const ridgeRun = await train(ctx, workspace, subject, 'ridge', shared, stage, options)
 
     const scoring = { ...place, top: '1,3', seed: TRAINING_SEED }
@@ -123,43 +123,22 @@ export const demoAction = defineAction({
 
 type Stage = <T>(name: string, isDone: boolean, work: () => Promise<T>) => Promise<T | undefined>
 
-/** The run of a preset with these options: a finished one of a former call, an interrupted one that goes on, or a new one. */
+/** The run of a preset with these options as a stage: one of a former call, or a new one. */
 async function train(
   ctx: ActionContext,
   workspace: Workspace,
   subject: string,
   preset: 'demo' | 'ridge',
-  set: string[],
+  set: Record<string, string>,
   stage: Stage,
   options: RunOptions,
 ): Promise<string> {
-  const wanted = JSON.stringify(presetConfig(preset, Object.fromEntries(set.map(pair))))
-  const isWanted = (run: RunRecord) =>
-    run.subject === subject && run.preset === preset && JSON.stringify(runConfig(run).training) === wanted
-  const runs = workspace.runs.list().filter(isWanted)
-  const done = runs.find(({ state }) => state === 'done')
-  const left = runs.find(({ state }) => isResumable(state))
-  if (!done && !left && runs.length)
-    throw new MindEyeError({
-      kind: 'state',
-      where: workspace.path,
-      expected: 'no other demo at work here',
-      found: `the run ${runs[0].id}, which is ${runs[0].state}`,
-      fix: 'Wait for it, or stop it and call the demo again.',
-    })
+  const split = readManifest(workspace.subjects.get(subject).folder).defaultSplit
+  const wanted = { subject, preset, set, split, seed: TRAINING_SEED }
+  const found = findRun(workspace, wanted)
+  const done = found?.state === 'done' ? found.id : undefined
   const title = preset === 'demo' ? 'train MindEye' : 'fit ridge regression to the same targets'
-  const trained = await stage(title, done !== undefined, () => {
-    if (left) ctx.log(`goes on with ${left.id}`)
-    const input = { workspace: workspace.path, subject, preset, set, seed: TRAINING_SEED, resume: left?.id }
-    return trainAction.run(ctx, input, options)
-  })
-  return trained?.run ?? done!.id
-}
-
-/** `name=value` as an entry. */
-function pair(text: string): [string, string] {
-  const at = text.indexOf('=')
-  return [text.slice(0, at), text.slice(at + 1)]
+  return (await stage(title, done !== undefined, () => ensureRun(ctx, workspace, wanted, options))) ?? done!
 }
 
 function describeStages({ stages }: Demo): string[] {

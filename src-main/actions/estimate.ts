@@ -1,12 +1,13 @@
 import * as v from 'valibot'
 import { MindEyeError } from '../base/errors.ts'
-import { groupItems } from '../training/examples.ts'
+import { groupItems, trainingFolds } from '../training/examples.ts'
 import type { TrainingConfig } from '../training/fields.ts'
 import type { TrainingMemory } from '../training/memory.ts'
 import { availableBytes, decoderParameters, trainingMemory } from '../training/memory.ts'
 import { stepsPerEpoch } from '../training/plan.ts'
 import { checkPreset, parseSet } from '../training/presets.ts'
 import { makeFolds } from '../subjects/splits.ts'
+import type { Fold } from '../subjects/splits.ts'
 import type { SubjectManifest, TrialTable } from '../subjects/subject.ts'
 import { readManifest, readTrials } from '../subjects/subject.ts'
 import { defineAction } from './action.ts'
@@ -78,9 +79,13 @@ export const estimateAction = defineAction({
         return undefined
       }
     }
-    const split = attempt('split', () =>
-      splitFacts(manifest, readTrials(folder, manifest), input.split ?? manifest.defaultSplit, input.seed),
-    )
+    const trials = readTrials(folder, manifest)
+    const name = input.split ?? manifest.defaultSplit
+    const used = 'config' in checked ? checked.config : ({ items: 'trial', samples: 0 } as const)
+    const folds =
+      attempt('split', () => makeFolds(trials, name, input.seed)) &&
+      attempt('samples', () => trainingFolds(trials, name, input.seed, used))
+    const split = folds && splitFacts(manifest, trials, name, folds)
     const answer: Estimate = { subject: input.subject, preset: input.preset, problems, split: split?.facts }
     if ('problems' in checked) {
       problems.push(...checked.problems.map(({ option, ...rest }) => ({ field: option, ...rest })))
@@ -119,9 +124,8 @@ export const estimateAction = defineAction({
   exitCode: ({ problems }) => (problems.length ? 1 : 0),
 })
 
-/** The folds of a split in numbers, and what is doubtful about them. Throws when the study cannot be split so. */
-function splitFacts(manifest: SubjectManifest, trials: TrialTable, split: string, seed: number) {
-  const folds = makeFolds(trials, split, seed)
+/** The folds of a split in numbers, and what is doubtful about them. */
+function splitFacts(manifest: SubjectManifest, trials: TrialTable, split: string, folds: readonly Fold[]) {
   const trainStimuli = folds.map(({ train }) => ({
     count: train.length,
     distinct: groupItems(trials, train, 'stimulus').count,

@@ -7,6 +7,7 @@ import { demoSubjectAction } from './demoSubject.ts'
 import { doctor } from './doctor.ts'
 import { estimateAction } from './estimate.ts'
 import { evaluateAction } from './evaluate.ts'
+import { experimentAction } from './experiment.ts'
 import { galleryAction } from './gallery.ts'
 import { gpuAction } from './gpu.ts'
 import { importAction } from './import.ts'
@@ -36,6 +37,7 @@ export const actions = [
   estimateAction,
   trainAction,
   evaluateAction,
+  experimentAction,
   retrieveAction,
   decodeAction,
   galleryAction,

@@ -2,10 +2,10 @@ import * as v from 'valibot'
 import { MindEyeError } from '../base/errors.ts'
 import { formatDuration } from '../base/eta.ts'
 import { ProcessDeath } from '../engine/channel.ts'
+import { trainingFolds } from '../training/examples.ts'
 import { checkMemory, trainingBytes } from '../training/memory.ts'
 import { parseSet, presetConfig, presets } from '../training/presets.ts'
 import type { TrainingConfig } from '../training/fields.ts'
-import { makeFolds } from '../subjects/splits.ts'
 import { readManifest, readTrials } from '../subjects/subject.ts'
 import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
@@ -94,7 +94,7 @@ export const trainAction = defineAction({
     checkMemory(trainingBytes(training, manifest.voxelCount, manifest.trialCount))
     const split = input.split ?? manifest.defaultSplit
     // Refused before there is a run that could never be finished.
-    makeFolds(readTrials(subject.folder, manifest), split, input.seed)
+    trainingFolds(readTrials(subject.folder, manifest), split, input.seed, training)
     const config: RunConfig = { training, split, seed: input.seed, ...(pack && { pack }) }
     const run = workspace.runs.create({
       subject: subject.id,

@@ -1,5 +1,10 @@
-import type { Subject, TrialTable } from '../subjects/subject.ts'
+import { distinct } from '../base/distinct.ts'
 import { MindEyeError } from '../base/errors.ts'
+import { Random } from '../nn/random.ts'
+import { makeFolds } from '../subjects/splits.ts'
+import type { Fold, Split } from '../subjects/splits.ts'
+import type { Subject, TrialTable } from '../subjects/subject.ts'
+import type { TrainingConfig } from './fields.ts'
 
 /** Rows of examples: item i shows stimulus `stimulus[i]`; its repeat r is the trial `trial[i · repeats + r]`. */
 export interface Items {
@@ -32,6 +37,35 @@ export function groupItems(trials: TrialTable, rows: Int32Array, kind: 'trial' |
     ),
     stimulus: Int32Array.from(byStimulus.keys()),
   }
+}
+
+/**
+ * The folds of a split as a run trains on them: all of a fold's examples, or `samples` of them drawn by the seed, where fewer are always a part
+ * of more. Throws an input error when the study cannot be split so, or a fold has too few examples.
+ */
+export function trainingFolds(
+  trials: TrialTable,
+  split: Split,
+  seed: number,
+  { items, samples }: Pick<TrainingConfig, 'items' | 'samples'>,
+): Fold[] {
+  const folds = makeFolds(trials, split, seed)
+  if (!samples) return folds // runs of before there was the option have none
+  return folds.map((fold, index) => {
+    const exampleOf = (row: number) => (items === 'trial' ? row : trials.stimulus[row])
+    const examples = distinct(fold.train.map(exampleOf))
+    if (samples > examples.length)
+      throw new MindEyeError({
+        kind: 'input',
+        where: `fold ${fold.name}`,
+        expected: `${samples} training examples, as --set samples=${samples} asks for`,
+        found: `${examples.length}`,
+        fix: 'Ask for fewer, or for 0, which uses all.',
+      })
+    const order = new Random(seed).split('samples', index).permutation(examples.length)
+    const chosen = new Set(order.slice(0, samples).map((i) => examples[i]))
+    return { ...fold, train: fold.train.filter((row) => chosen.has(exampleOf(row))) }
+  })
 }
 
 /** Mean and 1 / SD of every voxel, (V), for all trials or per session; fitted on training trials only. */

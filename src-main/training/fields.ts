@@ -23,6 +23,12 @@ export const trainingFields = {
     '',
     'trial',
   ),
+  samples: field(
+    count(),
+    'training examples that are used, drawn by the seed, fewer of them always being a part of more; 0 uses all',
+    'examples',
+    0,
+  ),
   zscore: field(
     v.picklist(['train', 'session', 'none']),
     'voxels are z-scored with statistics of the training trials, over all of them or session by session',

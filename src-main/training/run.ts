@@ -4,13 +4,12 @@ import { sweepTemporary } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
 import { Random } from '../nn/random.ts'
 import { saveModel } from '../nn/stateFile.ts'
-import { makeFolds } from '../subjects/splits.ts'
 import { openSubject } from '../subjects/subject.ts'
 import { saveRidge } from './decoder.ts'
 import type { Networks } from './encoder.ts'
 import { encodeStimuli, openEncoder, openPretrained } from './encoder.ts'
 import type { Items } from './examples.ts'
-import { averagedVoxels, checkItems, fitScaling, groupItems, scaledVoxels } from './examples.ts'
+import { averagedVoxels, checkItems, fitScaling, groupItems, scaledVoxels, trainingFolds } from './examples.ts'
 import type { TrainingConfig } from './fields.ts'
 import { foldFiles, pruneCheckpoints, saveScaling } from './foldFiles.ts'
 import type { TestedFold } from './foldTest.ts'
@@ -57,7 +56,7 @@ export async function runTraining(job: TrainingJob, options: RunOptions): Promis
   const warnings: string[] = []
   sweepTemporary(runFolder)
   try {
-    const folds = makeFolds(subject.trials, split, seed)
+    const folds = trainingFolds(subject.trials, split, seed, config)
     const pool = distinct(folds.flatMap((fold) => [...fold.test].map((row) => subject.trials.stimulus[row])))
     for (const [index, fold] of folds.entries()) {
       const title = folds.length > 1 ? ` (${fold.name}, ${index + 1} of ${folds.length})` : ''

@@ -10,7 +10,7 @@ export interface OptionGroup {
 }
 
 const groups: readonly { title: string; names: readonly string[] }[] = [
-  { title: 'Task', names: ['method', 'items', 'zscore', 'targets', 'tokens', 'width', 'augment'] },
+  { title: 'Task', names: ['method', 'items', 'samples', 'zscore', 'targets', 'tokens', 'width', 'augment'] },
   { title: 'Network', names: ['hidden', 'blocks', 'projectorHidden', 'dropoutFirst', 'dropoutBlocks'] },
   { title: 'Course', names: ['epochs', 'batchSize', 'maxLr', 'warmUp', 'weightDecay', 'checkpointSeconds'] },
   {

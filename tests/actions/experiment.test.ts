@@ -1,0 +1,63 @@
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ExperimentResult } from '../../src-main/actions/experiment.ts'
+import type { RunsResult } from '../../src-main/actions/runs.ts'
+import { ask, refusal } from './realCli.ts'
+
+const base = fs.mkdtempSync(join(tmpdir(), 'experiment-'))
+const workspace = join(base, 'workspace')
+const SUBJECT = 'simulated-24'
+const small = ['epochs=3', 'projectorHidden=16', 'width=8', 'encoderSteps=10'].flatMap((option) => ['--set', option])
+const experiment = (...args: string[]) =>
+  ask<ExperimentResult>(
+    ...['experiment', 'width', '--workspace', workspace, '--subject', SUBJECT, '--preset', 'demo', ...small, ...args],
+  )
+const runsOf = async () => {
+  const result = await ask<RunsResult>('runs', '--workspace', workspace)
+  return 'runs' in result ? result.runs : []
+}
+
+beforeAll(() => ask('demo-subject', '--workspace', workspace, '--images', '24'), 120_000)
+afterAll(() => fs.rmSync(base, { recursive: true, force: true }))
+
+describe('experiment', () => {
+  test('trains each place of its grid with each seed, once, and adds seeds to what is there', async () => {
+    const first = await experiment('--values', '8,16', '--seeds', '1')
+    expect(first.points.map(({ series, x }) => [series, x])).toEqual([
+      ['held out', 8],
+      ['held out', 16],
+    ])
+    expect(first.contrasts.every(({ ci95, shows }) => ci95 === undefined && shows === undefined)).toBe(true)
+    expect(first.chance).toBeCloseTo(1 / first.pool, 9)
+
+    const before = await runsOf()
+    expect(before.map(({ config }) => (config.training as { hidden: number }).hidden).sort()).toEqual([16, 8].sort())
+    const second = await experiment('--values', '8,16', '--seeds', '2')
+    expect(await runsOf()).toHaveLength(4)
+    for (const [i, { runs, scores }] of second.points.entries()) {
+      expect(runs[0]).toBe(first.points[i].runs[0])
+      expect(scores.image.values).toHaveLength(2)
+      expect(scores.image.values[0]).toBe(first.points[i].scores.image.values[0])
+    }
+    for (const { title, measure, difference, ci95 } of second.contrasts) {
+      const [low, high] = second.points.map(({ scores }) => scores[measure].mean)
+      expect(title).toBe('16 units against 8')
+      expect(difference).toBeCloseTo(high - low, 9)
+      expect((ci95![0] + ci95![1]) / 2).toBeCloseTo(difference, 9)
+    }
+  }, 120_000)
+
+  test('says what cannot be', async () => {
+    expect(
+      await refusal('experiment', 'width', '--workspace', workspace, '--subject', SUBJECT, '--preset', 'ridge'),
+    ).toContain('a preset of the high-level decoder')
+    expect(
+      await refusal(
+        ...(['experiment', 'mixing', '--workspace', workspace, '--subject', SUBJECT, '--preset', 'demo'] as const),
+        ...['--values', '25', '--seeds', '1'],
+      ),
+    ).toContain('expected 25 training examples')
+  })
+})
