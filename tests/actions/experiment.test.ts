@@ -50,14 +50,10 @@ describe('experiment', () => {
   }, 120_000)
 
   test('says what cannot be', async () => {
-    expect(
-      await refusal('experiment', 'width', '--workspace', workspace, '--subject', SUBJECT, '--preset', 'ridge'),
-    ).toContain('a preset of the high-level decoder')
-    expect(
-      await refusal(
-        ...(['experiment', 'mixing', '--workspace', workspace, '--subject', SUBJECT, '--preset', 'demo'] as const),
-        ...['--values', '25', '--seeds', '1'],
-      ),
-    ).toContain('expected 25 training examples')
+    const on = ['--workspace', workspace, '--subject', SUBJECT, '--seeds', '1']
+    const ridge = await refusal('experiment', 'width', ...on, '--preset', 'ridge')
+    expect(ridge).toMatchObject({ expected: 'a preset of the high-level decoder, which these claims are about' })
+    const many = await refusal('experiment', 'mixing', ...on, '--preset', 'demo', '--values', '25')
+    expect(many).toMatchObject({ expected: '25 training examples, as --set samples=25 asks for', found: '24' })
   })
 })
