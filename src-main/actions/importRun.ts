@@ -136,7 +136,8 @@ function highLevelChoices({ voxels: _, ...sizes }: JsonObject, kind: string) {
 }
 
 function lowLevelChoices(config: JsonObject) {
-  const { hidden, blocks, map, channels, features } = config as unknown as LowLevelConfig
+  const { hidden, blocks, map, channels, features, latent } = config as unknown as LowLevelConfig
   const head = features ? { contrast: true, features } : { contrast: false }
-  return { method: 'low-level', hidden, blocks, mapSide: map.side, upsamplerWidth: channels[0], ...head }
+  const sizes = { mapSide: map.side, upsamplerWidth: channels[0], latentChannels: latent }
+  return { method: 'low-level', hidden, blocks, ...sizes, ...head }
 }

@@ -14,6 +14,7 @@ import { importAction } from './import.ts'
 import { inspect } from './inspect.ts'
 import { packAction } from './pack.ts'
 import { presetsAction } from './presets.ts'
+import { reconstructAction } from './reconstruct.ts'
 import { retrieveAction } from './retrieve.ts'
 import { runs } from './runs.ts'
 import { simulateAction } from './simulate.ts'
@@ -39,6 +40,7 @@ export const actions = [
   evaluateAction,
   experimentAction,
   retrieveAction,
+  reconstructAction,
   decodeAction,
   galleryAction,
   runs,

@@ -1,5 +1,6 @@
 import type { BackendInfo } from '../engine/backend.ts'
 import type { PackReport } from '../models/pack.ts'
+import type { Reconstructed, ReconstructionJob } from '../reconstruction/reconstruct.ts'
 import type { DecodedTrials, DecodeJob } from '../retrieval/decodeTrials.ts'
 import type { EmbeddingMap, MapJob } from '../retrieval/embeddingMap.ts'
 import type { GalleryAnswers, GalleryJob } from '../retrieval/galleryAnswers.ts'
@@ -68,6 +69,8 @@ export interface EngineMethods {
   galleryAnswers(params: GalleryJob): GalleryAnswers
   /** Embeds trials of unknown images and finds their nearest pictures. */
   decode(params: DecodeJob): DecodedTrials
+  /** Makes the pictures that a set of reconstructions lacks, writing into the run's folder. */
+  reconstruct(params: ReconstructionJob): Reconstructed
 }
 
 /** Files of a dataset (absolute paths) and the names given by `--map`. */

@@ -3,6 +3,8 @@ import { MindEyeError } from '../base/errors.ts'
 import { formatDuration } from '../base/eta.ts'
 import { ProcessDeath } from '../engine/channel.ts'
 import { trainingFolds } from '../training/examples.ts'
+import { openPack } from '../models/pack.ts'
+import { fitToPack } from '../training/encoder.ts'
 import { checkMemory, trainingBytes } from '../training/memory.ts'
 import { parseSet, presetConfig, presets } from '../training/presets.ts'
 import type { TrainingConfig } from '../training/fields.ts'
@@ -87,8 +89,9 @@ export const trainAction = defineAction({
         fix: 'List them with `mindeye subjects`.',
       })
     const subject = workspace.subjects.get(input.subject)
-    const training = presetConfig(input.preset, overrides)
+    const asked = presetConfig(input.preset, overrides)
     const pack = input.pack === undefined ? undefined : choosePack(workspace, input.pack)
+    const training = pack ? fitToPack(asked, Object.keys(overrides), openPack(pack.folder)) : asked
     runNetworks(training, pack)
     const manifest = readManifest(subject.folder)
     checkMemory(trainingBytes(training, manifest.voxelCount, manifest.trialCount))

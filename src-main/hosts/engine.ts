@@ -2,6 +2,7 @@ import type { EngineMethods } from '../actions/methods.ts'
 import { serve } from '../base/serve.ts'
 import { loadBackend } from '../engine/backend.ts'
 import { scoreRun } from '../evaluation/runScores.ts'
+import { reconstruct } from '../reconstruction/reconstruct.ts'
 import { decodeTrials } from '../retrieval/decodeTrials.ts'
 import { embeddingMap } from '../retrieval/embeddingMap.ts'
 import { galleryAnswers } from '../retrieval/galleryAnswers.ts'
@@ -47,5 +48,9 @@ serve<EngineMethods>({
   async decode(job, options) {
     await loadBackend()
     return decodeTrials(job, options)
+  },
+  async reconstruct(job, options) {
+    await loadBackend()
+    return reconstruct(job, options)
   },
 })

@@ -1,5 +1,6 @@
 import { MindEyeError } from '../base/errors.ts'
 import { clipTokens } from '../models/clipVision.ts'
+import { denoiserSizes } from '../models/loadDenoiser.ts'
 import type { Pack } from '../models/pack.ts'
 import { autoencoderKind, clipVisionKind, openNetwork } from '../models/pretrained.ts'
 import { numbersOf } from '../nn/numbers.ts'
@@ -9,7 +10,7 @@ import type { TrainingConfig } from './fields.ts'
 import type { ImageEncoder } from './imageEncoder.ts'
 import { toImageTensor } from './images.ts'
 import { LatentEncoder } from './latentEncoder.ts'
-import { LATENT_CHANNELS, latentSide, lowLevelSizes } from './lowLevelConfig.ts'
+import { latentSide, lowLevelSizes, UPSAMPLING } from './lowLevelConfig.ts'
 import { StudyEncoder } from './studyEncoder.ts'
 import { pictureBatch } from './targets.ts'
 
@@ -39,7 +40,7 @@ export function networksOf(config: TrainingConfig, pack: Pack | undefined): Netw
     })
   if (isLowLevel) {
     const lowLevelVae = pack.pathOf('low_level_vae')
-    checkAutoencoder(lowLevelVae)
+    checkAutoencoder(config, lowLevelVae)
     return { lowLevelVae, ...(config.contrast && { teacher: pack.pathOf('teacher') }) }
   }
   const clip = pack.pathOf('image_encoder')
@@ -75,16 +76,36 @@ export function openPretrained(
   return undefined
 }
 
-function checkAutoencoder(path: string): void {
+/**
+ * A low-level run's sizes as the pack wants them, where they were not `given`: the channels of its autoencoder's latents, and the side
+ * of the map by the latents that its denoiser takes, if it has one.
+ */
+export function fitToPack(config: TrainingConfig, given: readonly string[], pack: Pack): TrainingConfig {
+  if (config.method !== 'low-level') return config
+  const { latentChannels } = autoencoderOf(pack.pathOf('low_level_vae'))
+  const mapSide = pack.has('image_unet') ? denoiserSizes(pack.pathOf('image_unet')).latentSide / UPSAMPLING : undefined
+  return {
+    ...config,
+    ...(!given.includes('latentChannels') && { latentChannels }),
+    ...(!given.includes('mapSide') && mapSide !== undefined && { mapSide }),
+  }
+}
+
+function autoencoderOf(path: string) {
   const network = openNetwork(autoencoderKind, path)
   network.close()
-  const { latentChannels } = network.config
-  if (latentChannels === LATENT_CHANNELS) return
+  return network.config
+}
+
+function checkAutoencoder(config: TrainingConfig, path: string): void {
+  const { latentChannels } = autoencoderOf(path)
+  if (latentChannels === config.latentChannels) return
   throw new MindEyeError({
     kind: 'input',
     where: '--pack',
-    expected: `an autoencoder with ${LATENT_CHANNELS} channels of latents`,
+    expected: `an autoencoder with ${config.latentChannels} channels of latents`,
     found: `${latentChannels} in ${path}`,
+    fix: `Use --set latentChannels=${latentChannels}.`,
   })
 }
 

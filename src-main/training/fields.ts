@@ -104,7 +104,13 @@ export const trainingFields = {
     'share',
     0.2,
   ),
-  mapSide: field(count(1), 'low level: side of the map before the upsampler, which doubles it twice', 'px', 16),
+  mapSide: field(
+    count(1),
+    'low level: side of the map before the upsampler, which doubles it twice to the latents’ side',
+    'px',
+    16,
+  ),
+  latentChannels: field(count(1), 'low level: channels of the latents; those of the pack’s autoencoder', 'channels', 4),
   upsamplerWidth: field(
     v.pipe(count(32), v.multipleOf(32)),
     'low level: channels of the map and of the upsampler’s finest resolution; twice and four times as many before',

@@ -30,7 +30,15 @@ const groups: readonly { title: string; names: readonly string[] }[] = [
   },
   {
     title: 'Low level',
-    names: ['mapSide', 'upsamplerWidth', 'contrast', 'features', 'contrastWeight', 'contrastTemperature'],
+    names: [
+      'mapSide',
+      'latentChannels',
+      'upsamplerWidth',
+      'contrast',
+      'features',
+      'contrastWeight',
+      'contrastTemperature',
+    ],
   },
 ]
 
