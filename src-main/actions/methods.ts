@@ -11,6 +11,7 @@ import type { KeptSimilarity } from '../retrieval/runSimilarity.ts'
 import type { Conversion, convertCheckpoint } from '../training/published/convert.ts'
 import type { CheckpointInspection, CheckpointVerdict } from '../training/published/report.ts'
 import type { TrainingJob, TrainingSummary } from '../training/run.ts'
+import type { ReadOut, ReadOutJob } from '../evaluation/readOut.ts'
 import type { TopScores } from '../evaluation/runScores.ts'
 import type { NewTrialsFile } from '../subjects/decodeInputs.ts'
 import type { GallerySlice, ListedGallery, SheetShape } from '../subjects/galleryPictures.ts'
@@ -61,6 +62,8 @@ export interface EngineMethods {
   similarity(params: HeldOutJob): KeptSimilarity
   /** Top-k scores of a finished run in both directions. */
   scores(params: ScoresJob): RunScores
+  /** Properties of scenes as read from a pack's embeddings of them. */
+  readOut(params: ReadOutJob): ReadOut
   /** Held-out patterns of one fold and the images of the pool in two dimensions. */
   map(params: MapJob): EmbeddingMap
   /** Embeds a slice of a gallery with the encoders of a run's folds. */

@@ -1,5 +1,5 @@
-import { stepsPerEpoch } from '../training/plan.ts'
 import type { TrainingConfig } from '../training/fields.ts'
+import { stepsPerEpoch } from '../training/plan.ts'
 
 /** One training of an experiment, without its seed. */
 export interface Cell {
@@ -18,12 +18,15 @@ export interface Contrast {
   against: Pick<Cell, 'series' | 'x'>
 }
 
-/** An experiment behind a claim of the paper (arXiv 2305.18274): trainings on a grid, each with several seeds. */
+/** An experiment behind a claim of the paper (arXiv 2305.18274). */
 export interface Experiment {
-  name: string
   claim: string
-  /** What the axis shows. */
-  axis: { title: string; unit: string }
+  /** What the axis shows; `labels` name its places where they are no numbers. */
+  axis: { title: string; unit: string; labels?: readonly string[] }
+}
+
+/** One that trains on a grid, with several seeds, and looks at what held-out patterns retrieve. */
+export interface TrainedExperiment extends Experiment {
   /** The values on the axis, ascending, for a study with this many training examples. */
   values(examples: number): number[]
   cells(values: readonly number[], examples: number, config: TrainingConfig): Cell[]
@@ -32,8 +35,7 @@ export interface Experiment {
 
 const mixings = ['none', 'mixup', 'mixco'] as const
 
-const width: Experiment = {
-  name: 'width',
+const width: TrainedExperiment = {
   claim: 'A very big linear layer does not overfit and helps (MindEye §3.1, appendix A.4).',
   axis: { title: 'Hidden width of voxel2clip', unit: 'units' },
   values: () => [32, 128, 512, 2048, 4096],
@@ -55,8 +57,7 @@ const width: Experiment = {
   },
 }
 
-const mixing: Experiment = {
-  name: 'mixing',
+const mixing: TrainedExperiment = {
   claim: 'Bidirectional MixCo helps where there are few samples (MindEye §3.2, appendix A.3).',
   axis: { title: 'Training examples', unit: 'examples' },
   values: (examples) => [8, 4, 2, 1].map((share) => Math.round(examples / share)),
@@ -78,6 +79,36 @@ const mixing: Experiment = {
 
 const at = (series: string, x: number) => ({ series, x })
 
+/** What pictures are embedded as. */
+export const representations = ['class token', 'all tokens', 'autoencoder latent'] as const
+export type Representation = (typeof representations)[number]
+
+/** What is read from the embeddings, finest first. */
+export const properties = ['pixels', 'colour', 'layout', 'category'] as const
+export type Property = (typeof properties)[number]
+
+/** One that trains nothing: what embeddings of pictures tell of them. */
+const embedding: Experiment = {
+  claim: 'CLIP embeddings hold little perceptual detail (MindEye §3.4).',
+  axis: { title: 'Property', unit: '', labels: properties },
+}
+
+const embeddingContrasts: readonly Contrast[] = [
+  ...representations.slice(0, 2).map((name) => ({
+    title: `pixels from the autoencoder’s latent against the ${name}`,
+    of: at('autoencoder latent', properties.indexOf('pixels')),
+    against: at(name, properties.indexOf('pixels')),
+  })),
+  {
+    title: 'category from the class token against the autoencoder’s latent',
+    of: at('class token', properties.indexOf('category')),
+    against: at('autoencoder latent', properties.indexOf('category')),
+  },
+]
+
+export const trainedExperiments = { width, mixing } satisfies Record<string, TrainedExperiment>
+export const embeddingExperiment = { ...embedding, contrasts: embeddingContrasts }
+
 /** The experiments by name. */
-export const experiments = { width, mixing } satisfies Record<string, Experiment>
+export const experiments = { ...trainedExperiments, embedding } satisfies Record<string, Experiment>
 export type ExperimentName = keyof typeof experiments

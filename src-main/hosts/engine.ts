@@ -1,6 +1,7 @@
 import type { EngineMethods } from '../actions/methods.ts'
 import { serve } from '../base/serve.ts'
 import { loadBackend } from '../engine/backend.ts'
+import { readOut } from '../evaluation/readOut.ts'
 import { scoreRun } from '../evaluation/runScores.ts'
 import { reconstruct } from '../reconstruction/reconstruct.ts'
 import { decodeTrials } from '../retrieval/decodeTrials.ts'
@@ -32,6 +33,10 @@ serve<EngineMethods>({
     const similarity = await similarityOf(job)
     const { trials, images } = similarity
     return { trials, images, scores: scoreRun(similarity, ks, drawSeed, pool) }
+  },
+  async readOut(job, options) {
+    await loadBackend()
+    return readOut(job, options)
   },
   async map(job, options) {
     await loadBackend()

@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ExperimentResult } from '../../src-main/actions/experiment.ts'
+import type { ExperimentResult } from '../../src-main/actions/experiments/result.ts'
 import type { RunsResult } from '../../src-main/actions/runs.ts'
 import { ask, refusal } from './realCli.ts'
 
@@ -30,7 +30,8 @@ describe('experiment', () => {
       ['held out', 16],
     ])
     expect(first.contrasts.every(({ ci95, shows }) => ci95 === undefined && shows === undefined)).toBe(true)
-    expect(first.chance).toBeCloseTo(1 / first.pool, 9)
+    expect(first.measures.map(({ chance }) => chance)).toEqual([1 / 12, 1 / 12])
+    expect(first.conditions).toContain('pool of 12')
 
     const before = await runsOf()
     expect(before.map(({ config }) => (config.training as { hidden: number }).hidden).sort()).toEqual([16, 8].sort())

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { experiments } from '../../src-main/evaluation/experiments.ts'
+import { trainedExperiments } from '../../src-main/evaluation/experiments.ts'
 import { mean, standardDeviation } from '../../src-main/evaluation/statistics.ts'
 import { studentInterval } from '../../src-main/evaluation/student.ts'
 import { presetConfig } from '../../src-main/training/presets.ts'
@@ -10,7 +10,7 @@ describe('the mixing experiment', () => {
     const config = presetConfig('small-study')
     const steps = (x: number, epochs: number) => epochs * stepsPerEpoch(x, config.batchSize)
     for (const examples of [107, 600]) {
-      const cells = experiments.mixing.cells(experiments.mixing.values(examples), examples, config)
+      const cells = trainedExperiments.mixing.cells(trainedExperiments.mixing.values(examples), examples, config)
       expect(new Set(cells.map(({ series }) => series))).toEqual(new Set(['none', 'mixup', 'mixco']))
       const all = steps(examples, config.epochs)
       for (const { x, set } of cells) expect(steps(x, Number(set.epochs)) / all).toBeCloseTo(1, 1)
@@ -19,7 +19,7 @@ describe('the mixing experiment', () => {
   })
 })
 
-it.each(Object.values(experiments))('$name compares places that it has', (experiment) => {
+it.each(Object.entries(trainedExperiments))('%s compares places that it has', (_, experiment) => {
   for (const values of [experiment.values(200), [8, 16], [64]]) {
     const cells = experiment.cells(values, 200, presetConfig('small-study'))
     const places = cells.map(({ series, x }) => `${series} ${x}`)

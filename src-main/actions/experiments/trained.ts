@@ -1,0 +1,105 @@
+import { MindEyeError } from '../../base/errors.ts'
+import type { RunOptions } from '../../base/progress.ts'
+import { trainedExperiments } from '../../evaluation/experiments.ts'
+import { directions } from '../../retrieval/pools.ts'
+import { readManifest, readTrials } from '../../subjects/subject.ts'
+import { groupItems, trainingFolds } from '../../training/examples.ts'
+import { presetConfig } from '../../training/presets.ts'
+import type { Workspace } from '../../workspace/index.ts'
+import type { ActionContext } from '../action.ts'
+import { ensureRun } from '../ensureRun.ts'
+import { evaluateAction, questions } from '../evaluate.ts'
+import type { ExperimentResult, Measure, Point } from './result.ts'
+import { contrastResults, seedScore } from './result.ts'
+
+export interface TrainedJob {
+  name: keyof typeof trainedExperiments
+  subject: string
+  preset: string
+  split?: string
+  pack?: string
+  /** Options of the preset that are changed in all trainings, by name. */
+  set: Record<string, string>
+  /** Places on the axis; the experiment's own when left out. */
+  values?: number[]
+  seeds: number[]
+}
+
+/** Trains every cell of the grid that is not there yet, cell by cell, and scores all of them. */
+export async function runTrained(
+  ctx: ActionContext,
+  workspace: Workspace,
+  job: TrainedJob,
+  options: RunOptions,
+): Promise<ExperimentResult> {
+  const { name, subject, preset, set, pack, seeds } = job
+  const experiment = trainedExperiments[name]
+  const { folder } = workspace.subjects.get(subject)
+  const manifest = readManifest(folder)
+  const split = job.split ?? manifest.defaultSplit
+  const config = presetConfig(preset, set)
+  checkMethod(preset, config.method)
+  const trials = readTrials(folder, manifest)
+  const examples = Math.min(
+    ...trainingFolds(trials, split, 1, config).map(({ train }) => groupItems(trials, train, config.items).count),
+  )
+  const values = job.values ?? experiment.values(examples)
+  const cells = experiment.cells(values, examples, config)
+  const total = cells.length * seeds.length
+  const points: Point[] = []
+  let [chance, conditions] = [0, [] as string[]]
+  for (const { series, x, set: own } of cells) {
+    const runs: string[] = []
+    const tops = { image: [] as number[], brain: [] as number[] }
+    for (const seed of seeds) {
+      const place = `${series}, ${x} ${experiment.axis.unit}, seed ${seed}`
+      const progress = within(options, points.length * seeds.length + runs.length, total, place)
+      const run = await ensureRun(
+        ctx,
+        workspace,
+        { subject, preset, set: { ...set, ...own }, split, seed, pack },
+        progress,
+      )
+      const scoring = { workspace: workspace.path, run, top: '1', seed: 1 }
+      const scored = await evaluateAction.run(ctx, scoring, { signal: options.signal, progress() {} })
+      for (const direction of directions) tops[direction].push(scored.retrieval[direction].top1.mean)
+      chance = scored.retrieval.image.top1.chance
+      conditions = [
+        subject,
+        [`preset ${preset}`, ...Object.entries(set).map((pair) => pair.join('='))].join(' '),
+        `split ${split}`,
+        `${scored.trials} held-out patterns`,
+        `pool of ${scored.pool}`,
+      ]
+      runs.push(run)
+    }
+    points.push({ series, x, runs, scores: { image: seedScore(tops.image), brain: seedScore(tops.brain) } })
+  }
+  const measures = directions.map((id): Measure => ({ id, title: `top-1, ${questions[id]}`, chance }))
+  const contrasts = contrastResults(experiment.contrasts(values), points, measures)
+  const { claim, axis } = experiment
+  return { experiment: name, claim, axis, conditions, seeds, measures, points, contrasts }
+}
+
+function checkMethod(preset: string, method: string): void {
+  if (method === 'mindeye') return
+  throw new MindEyeError({
+    kind: 'input',
+    where: '--preset',
+    expected: 'a preset of the high-level decoder, which these claims are about',
+    found: `'${preset}', method ${method}`,
+    fix: 'For example --preset small-study.',
+  })
+}
+
+/** The progress of one training as a part of all of them. */
+const within = ({ signal, progress }: RunOptions, done: number, total: number, place: string): RunOptions => ({
+  signal,
+  progress: (report) =>
+    progress({
+      phase: 'experiment',
+      done: done + (report.total ? report.done / report.total : 0),
+      total,
+      message: `${place}: ${report.phase}`,
+    }),
+})
