@@ -8,6 +8,7 @@ import { PickedPaths } from './api/picked.ts'
 import { router } from './api/router.ts'
 import { brainRoutes } from './api/routes/brain.ts'
 import { fileRoutes } from './api/routes/files.ts'
+import { reconstructionRoutes } from './api/routes/reconstructions.ts'
 import { retrievalRoutes } from './api/routes/retrieval.ts'
 import { runsRoutes } from './api/routes/runs.ts'
 import { stateRoutes } from './api/routes/state.ts'
@@ -79,6 +80,7 @@ export async function createApp(host: Host): Promise<App> {
     )
     .route('/brain', brainRoutes(services))
     .route('/files', fileRoutes(services))
+    .route('/reconstructions', reconstructionRoutes(services))
     .route('/retrieval', retrievalRoutes(services))
     .route('/runs', runsRoutes(services))
     .route('/state', stateRoutes(services))

@@ -12,6 +12,7 @@ import { galleryAction } from './gallery.ts'
 import { gpuAction } from './gpu.ts'
 import { importAction } from './import.ts'
 import { inspect } from './inspect.ts'
+import { knockOutAction } from './knockOut.ts'
 import { packAction } from './pack.ts'
 import { presetsAction } from './presets.ts'
 import { reconstructAction } from './reconstruct.ts'
@@ -41,6 +42,7 @@ export const actions = [
   experimentAction,
   retrieveAction,
   reconstructAction,
+  knockOutAction,
   decodeAction,
   galleryAction,
   runs,

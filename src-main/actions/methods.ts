@@ -1,5 +1,6 @@
 import type { BackendInfo } from '../engine/backend.ts'
 import type { PackReport } from '../models/pack.ts'
+import type { KnockOut, KnockOutJob } from '../reconstruction/knockOut.ts'
 import type { Reconstructed, ReconstructionJob } from '../reconstruction/reconstruct.ts'
 import type { DecodedTrials, DecodeJob } from '../retrieval/decodeTrials.ts'
 import type { EmbeddingMap, MapJob } from '../retrieval/embeddingMap.ts'
@@ -74,6 +75,8 @@ export interface EngineMethods {
   decode(params: DecodeJob): DecodedTrials
   /** Makes the pictures that a set of reconstructions lacks, writing into the run's folder. */
   reconstruct(params: ReconstructionJob): Reconstructed
+  /** What a held-out pattern finds with and without the voxels of some areas. */
+  knockOut(params: KnockOutJob): KnockOut
 }
 
 /** Files of a dataset (absolute paths) and the names given by `--map`. */

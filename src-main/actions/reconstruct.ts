@@ -79,6 +79,13 @@ export const reconstructAction = defineAction({
     noise: v.optional(
       v.pipe(v.string(), v.description('recorded noise to use instead of the seed’s (safetensors)'), pathField()),
     ),
+    watch: v.optional(
+      v.pipe(
+        v.boolean(),
+        v.description('also keep the picture as the denoiser sees it after each step, which takes longer'),
+      ),
+      false,
+    ),
     trials: v.optional(
       v.pipe(
         v.array(v.pipe(v.number(), v.integer())),
@@ -123,6 +130,7 @@ export const reconstructAction = defineAction({
 export interface PictureInput extends v.InferOutput<v.ObjectSchema<typeof pictureFields, undefined>> {
   noise?: string
   trials?: number[]
+  watch?: boolean
 }
 
 /** What the engine needs to make the pictures, and what names their set. Throws for runs and packs that do not go together. */
@@ -137,7 +145,7 @@ export function reconstructionJob(workspace: Workspace, run: RunRecord, input: P
   const isDiffused = kinds.some((kind) => kind !== 'low')
   const needsLow = kinds.some((kind) => kind !== 'high')
   const noise = input.noise === undefined ? undefined : resolve(input.noise)
-  const { strength, guidance, samples: candidates, steps, seed, without, trials, repeats } = input
+  const { strength, guidance, samples: candidates, steps, seed, without, trials, repeats, watch } = input
   const settings: SetSettings = {
     kinds,
     pack: pack.fingerprint,
@@ -152,7 +160,7 @@ export function reconstructionJob(workspace: Workspace, run: RunRecord, input: P
     run: { ...runPlace(workspace, run), repeats },
     low: needsLow ? { ...runPlace(workspace, lowRun!), autoencoder: autoencoderOf(lowRun!, pack) } : undefined,
     pack: pack.folder,
-    ...{ kinds, strength, guidance, candidates, steps, seed, noise, trials, without, settings },
+    ...{ kinds, strength, guidance, candidates, steps, seed, noise, trials, without, settings, watch },
   }
 }
 

@@ -3,6 +3,7 @@ import { serve } from '../base/serve.ts'
 import { loadBackend } from '../engine/backend.ts'
 import { readOut } from '../evaluation/readOut.ts'
 import { scoreRun } from '../evaluation/runScores.ts'
+import { knockOut } from '../reconstruction/knockOut.ts'
 import { reconstruct } from '../reconstruction/reconstruct.ts'
 import { decodeTrials } from '../retrieval/decodeTrials.ts'
 import { embeddingMap } from '../retrieval/embeddingMap.ts'
@@ -57,5 +58,9 @@ serve<EngineMethods>({
   async reconstruct(job, options) {
     await loadBackend()
     return reconstruct(job, options)
+  },
+  async knockOut(job) {
+    await loadBackend()
+    return knockOut(job)
   },
 })

@@ -72,14 +72,7 @@ export interface Watch {
   /** Another step is done, of `stepsPerPattern`. */
   step(message: string): void
   /** The first candidate as the denoiser sees it after a step; costs a decoding each, so only where somebody looks. */
-  picture?(at: PictureMoment, picture: FloatPicture): Promise<void>
-}
-
-export interface PictureMoment {
-  trial: number
-  kind: Kind
-  step: number
-  steps: number
+  picture?(picture: FloatPicture): Promise<void>
 }
 
 type Diffused = 'high' | 'combined'
@@ -179,11 +172,12 @@ async function denoiseAll(
         }
         try {
           const x = await denoise(denoiser, table, given, options, async (step, clean) => {
+            if (viewer) {
+              const first = withTensor(clean(), (all) => tf.slice(all, 0, 1))
+              const [picture] = withTensor(first, (latent) => decodeLatents(viewer.model, latent))
+              await watch.picture!(picture)
+            }
             watch.step(`trial ${trial}: ${kind}, step ${step} of ${steps}`)
-            if (!viewer) return
-            const first = withTensor(clean(), (all) => tf.slice(all, 0, 1))
-            const [picture] = withTensor(first, (latent) => decodeLatents(viewer.model, latent))
-            await watch.picture!({ trial, kind, step, steps }, picture)
           })
           latents[kind] = withTensor(x, () => x.dataSync<'float32'>().slice())
         } finally {

@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs'
 import { MindEyeError } from '../base/errors.ts'
+import { writeFileAtomic } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
 import type { DenoiserSizes } from '../diffusion/denoiser.ts'
 import { denoiserSizes } from '../models/loadDenoiser.ts'
@@ -17,7 +19,7 @@ import { choosePatterns, foldHoldingOut, heldOutPatterns, runFolds, voxelReader 
 import type { Input, Made, PictureOptions, Sources, Watch } from './pipeline.ts'
 import { makePictures, stepsPerPattern } from './pipeline.ts'
 import type { SetRecord, SetSettings } from './sets.ts'
-import { openSet, writeTrial } from './sets.ts'
+import { openSet, toPng, watchPath, writeTrial } from './sets.ts'
 
 /** Pictures of a run's held-out patterns by the networks of a pack. */
 export interface PictureJob extends PictureOptions {
@@ -39,6 +41,8 @@ export interface PictureJob extends PictureOptions {
 export interface ReconstructionJob extends PictureJob {
   /** What names the set. */
   settings: SetSettings
+  /** Whether each step's picture is kept in `watchPath` while it is the last. */
+  watch?: boolean
 }
 
 export interface Reconstructed {
@@ -70,6 +74,7 @@ export async function reconstruct(job: ReconstructionJob, options: RunOptions): 
     return { set: set.id, folder: set.folder, trials: opened.patterns.map(({ trial }) => trial), made: missing.length }
   } finally {
     opened.close()
+    rmSync(watchPath(job.run.runFolder), { force: true })
   }
 }
 
@@ -79,7 +84,7 @@ const write = (set: SetRecord, { stimuli }: Subject, { trial, stimulus, fold }: 
   writeTrial(set, { trial, stimulus: stimuli.ids[stimulus], fold, seconds, ...made })
 
 /** Counts the steps of all patterns; an abort is noticed at every one. */
-function progressOf(job: PictureOptions, patterns: number, { signal, progress }: RunOptions) {
+function progressOf(job: ReconstructionJob, patterns: number, { signal, progress }: RunOptions) {
   const total = patterns * stepsPerPattern(job)
   let done = 0
   const watch: Watch = {
@@ -87,6 +92,9 @@ function progressOf(job: PictureOptions, patterns: number, { signal, progress }:
       signal.throwIfAborted()
       progress({ phase: PHASE, done: ++done, total, message })
     },
+    ...(job.watch && {
+      picture: async (picture) => writeFileAtomic(watchPath(job.run.runFolder), await toPng(picture)),
+    }),
   }
   return { watch, total }
 }

@@ -74,6 +74,9 @@ export interface NewTrial extends Omit<TrialResult, 'kinds'> {
 const setsFolder = (runFolder: string): string => join(runFolder, 'reconstructions')
 const trialFolder = ({ folder }: SetRecord, trial: number): string => join(folder, `${trial}`)
 
+/** Where the picture that is being denoised lies, as it is seen after the last step. */
+export const watchPath = (runFolder: string): string => join(setsFolder(runFolder), 'watch.png')
+
 /** File names of a trial's pictures: the chosen one, and each candidate (from 0) where there are several. */
 export const pictureName = (kind: Kind, candidate?: number): string =>
   candidate === undefined ? `${kind}.png` : `${kind}-${candidate + 1}.png`
@@ -228,5 +231,6 @@ const clamp = ({ data, ...size }: FloatPicture) => ({
   data: Float32Array.from(data, (value) => Math.min(1, Math.max(0, value))),
 })
 
-const toPng = ({ height, width, data }: FloatPicture): Promise<Uint8Array> =>
+/** 8 bits a channel. */
+export const toPng = ({ height, width, data }: FloatPicture): Promise<Uint8Array> =>
   encodePng({ height, width, channels: 3, data: Uint8Array.from(data, (value) => Math.round(255 * value)) })
