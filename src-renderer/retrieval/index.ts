@@ -1,6 +1,7 @@
 import { ScanSearch } from 'lucide-vue-next'
 import type { PanelDef, Place } from '../app/place.ts'
 import { brain } from '../brain/index.ts'
+import { reconstructionPanels } from '../reconstruction/index.ts'
 import { count } from '../shared/format.ts'
 import DecodeInspector from './DecodeInspector.vue'
 import DecodeTree from './DecodeTree.vue'
@@ -23,6 +24,7 @@ const panels: PanelDef[] = [
   { id: 'retrieve-grid', title: 'All trials', component: TrialGridPanel, subtitle: runWords },
   { id: 'embedding', title: 'Embeddings', component: MapPanel, subtitle: runWords },
   { id: 'gallery', title: 'Gallery', component: GalleryPanel },
+  ...reconstructionPanels,
   brain,
 ]
 
@@ -35,10 +37,12 @@ export const decode: Place = {
   panels,
   layout: [
     { panel: 'retrieve' },
+    { panel: 'reconstruct', beside: 'retrieve', side: 'within' },
     { panel: 'embedding', beside: 'retrieve', side: 'right', share: 0.42 },
     { panel: 'brain', beside: 'embedding', side: 'below', share: 0.5 },
     { panel: 'retrieve-grid', beside: 'retrieve', side: 'below', share: 0.36 },
     { panel: 'gallery', beside: 'retrieve-grid', side: 'within' },
+    { panel: 'knock-out', beside: 'retrieve-grid', side: 'within' },
   ],
   tree: DecodeTree,
   inspector: DecodeInspector,

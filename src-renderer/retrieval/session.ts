@@ -50,6 +50,8 @@ export function useDecodeSession(): void {
     { id: 'decode.grid', title: 'Grid of all trials', group, keys: 'G', run: show('retrieve-grid') },
     { id: 'decode.map', title: 'Map of the embeddings', group, keys: 'E', run: show('embedding') },
     { id: 'decode.retrieve', title: 'What the trial finds', group, keys: 'T', run: show('retrieve') },
+    { id: 'decode.reconstruct', title: 'What is reconstructed', group, keys: 'Y', run: show('reconstruct') },
+    { id: 'decode.knock-out', title: 'Switch areas off', group, run: show('knock-out') },
     { id: 'decode.next', title: 'Next candidate', group, keys: ']', run: () => retrieval.stepCandidate(1) },
     { id: 'decode.previous', title: 'Candidate before', group, keys: '[', run: () => retrieval.stepCandidate(-1) },
     {

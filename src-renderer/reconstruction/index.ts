@@ -1,0 +1,17 @@
+import type { PanelDef } from '../app/place.ts'
+import KnockOutPanel from './KnockOutPanel.vue'
+import ReconstructPanel from './ReconstructPanel.vue'
+import { useReconstruction } from './store.ts'
+import { setWords } from './data.ts'
+
+/** The settings of the set that is shown. */
+function shownWords(): string | undefined {
+  const { set } = useReconstruction()
+  return set && `n = ${set.trials.length}, ${setWords(set)}`
+}
+
+/** What is made of held-out trials, and what is left of it without some areas. */
+export const reconstructionPanels: PanelDef[] = [
+  { id: 'reconstruct', title: 'Reconstruct', component: ReconstructPanel, subtitle: shownWords },
+  { id: 'knock-out', title: 'ROI knock-out', component: KnockOutPanel },
+]
