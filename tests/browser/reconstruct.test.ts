@@ -12,12 +12,12 @@ import { openWorkstation, seriousFindings, skipReason, temporaryFolder } from '.
 import type { Workstation } from './support.ts'
 
 /** The machine may be busy. */
-const soon = <T>(look: () => T | Promise<T>) => expect.poll(look, { timeout: 120_000 })
+const soon = <T>(look: () => T | Promise<T>) => expect.poll(look, { timeout: 240_000 })
 
 const quiet = { signal: new AbortController().signal, progress: () => {} }
 const decimal = (value: number) => value.toFixed(3).replace('-', '−')
 
-describe.skipIf(skipReason)('Decode, Reconstruct', () => {
+describe.skipIf(skipReason)('Decode, Reconstruct', { timeout: 600_000 }, () => {
   let ctx: OwnedContext
   let workspace: string
   let high: string

@@ -41,7 +41,9 @@ async function ridgeRun() {
   const random = new Random(9)
   const normal = (n: number) => Float64Array.from({ length: n }, () => random.normal())
   const model: RidgeModel = {
-    ...{ voxels: voxelCount, targets: 4, weights: normal(voxelCount * 4), intercept: normal(4), alpha: normal(4) },
+    ...{ voxels: voxelCount, targets: 4, alpha: normal(4) },
+    weights: Float32Array.from(normal(voxelCount * 4)),
+    intercept: Float32Array.from(normal(4)),
   }
   saveRidge(files.model, model)
   const pool = Int32Array.from(new Set(fold.test.map((row) => subject.trials.stimulus[row])))
