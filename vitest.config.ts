@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 import { whyNotElectron } from './tests/browser/electronProgram.ts'
 
 // TensorFlow loads once per process, so each file gets a process of its own.
-const shared = { pool: 'forks', testTimeout: 60_000 } as const
+const shared = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as const
 
 const clicking = {
   ...shared,

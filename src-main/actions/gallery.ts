@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { makeFolders } from '../base/files.ts'
 import type { RunOptions } from '../base/progress.ts'
-import { readManifest } from '../subjects/subject.ts'
 import type { SheetShape } from '../subjects/galleryPictures.ts'
 import type { GalleryRecord, Workspace } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
 import { defineAction, pathField } from './action.ts'
 import { runJob } from './job.ts'
 import { formatTable } from './table.ts'
+import { discardUnused } from './uploads.ts'
 
 export type GalleryResult =
   | { galleries: GalleryRecord[] }
@@ -47,7 +47,9 @@ export const galleryAction = defineAction({
     const gallery = galleries.get(target)
     if (what === 'remove') {
       galleries.remove(target)
-      discardUpload(workspace, gallery.folder)
+      // What was dropped in a browser lies in the workspace, and goes when nothing else is made of it.
+      const upload = workspace.uploads.groupOf(gallery.folder)
+      if (upload) discardUnused(workspace, upload)
       return { removed: target }
     }
     try {
@@ -77,15 +79,6 @@ export const galleryAction = defineAction({
     ].join('\n')
   },
 })
-
-/** A gallery that was dropped in a browser lies in the workspace, and goes when nothing else is made of it. */
-function discardUpload({ uploads, subjects, galleries }: Workspace, folder: string): void {
-  const group = uploads.groupOf(folder)
-  if (!group) return
-  const sources = subjects.list().flatMap(({ folder: of }) => readManifest(of).sources.map(({ path }) => path))
-  const others = [...sources, ...galleries.list().map((one) => one.folder)]
-  if (!others.some((path) => uploads.groupOf(path) === group)) uploads.discard(group)
-}
 
 /** Lists the folder, registers it and makes its thumbnails; called again for the same folder, it goes on with them. */
 async function addGallery(

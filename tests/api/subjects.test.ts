@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { galleryAction } from '../../src-main/actions/gallery.ts'
 import { importDataset } from '../../src-main/actions/import.ts'
 import type { OfferedProposal, SubjectDetail, TrialColumns } from '../../src-main/api/routes/subjects.ts'
 import type { Upload } from '../../src-main/workspace/uploads.ts'
-import { decodeImage } from '../../src-main/formats/images.ts'
+import { decodeImage, encodePng } from '../../src-main/formats/images.ts'
 import { encodeNpy } from '../../src-main/formats/npy.ts'
 import { importPaths } from '../../src-main/subjects/importer.ts'
 import { simulate } from '../../src-main/subjects/simulator/simulate.ts'
@@ -199,5 +200,46 @@ describe('removal', () => {
     expect((await json('DELETE', 'subjects/subj01')).status).toBe(200)
     expect(existsSync(source)).toBe(true)
     expect((await json('GET', 'subjects/subj01')).status).toBe(400)
+  })
+
+  it('leaves dropped files that something else is made of: a gallery, a subject of the same drop, a job at work', async () => {
+    const { json, workspace, ctx } = await startRoutes()
+    const group = 'drop-0002'
+    const study = { train: [0, 1, 2, 0], test: [3, 1], V: 5, side: 8, figures: figures(4, 8) }
+    const { path } = writeSmallStudy(temporaryFolder(), study)
+    const files = [
+      { path: 'mine/study.mat', bytes: readFileSync(path) },
+      {
+        path: 'mine/a.png',
+        bytes: await encodePng({ height: 8, width: 8, channels: 1, data: Uint8Array.from(figures(1, 8)[0]) }),
+      },
+    ]
+    const begun = await json<{ uploads: Upload[] }>('POST', 'uploads', {
+      group,
+      files: files.map(({ path, bytes }) => ({ path, size: bytes.length })),
+    })
+    for (const [i, { bytes }] of files.entries())
+      await json('PUT', `uploads/${begun.body.uploads[i].id}?offset=0`, Uint8Array.from(bytes))
+    const [folder] = workspace.uploads.contents(group)
+    const discard = async () => (await json<{ discarded: boolean }>('DELETE', `uploads/groups/${group}`)).body.discarded
+    await importDataset(ctx, workspace, { paths: [join(folder, 'study.mat')], as: 'one' }, quietly())
+    const gallery = { workspace: workspace.path, target: folder, as: 'mine' }
+    await galleryAction.run(ctx, { do: 'add', ...gallery }, quietly())
+
+    // The same files dropped again are the same group; the second drop goes, the files stay.
+    expect(await discard()).toBe(false)
+    expect((await json<SubjectDetail>('GET', 'subjects/one')).body.uploadedBytes).toBe(0)
+    expect((await json('DELETE', 'subjects/one')).status).toBe(200)
+    expect(existsSync(join(folder, 'a.png'))).toBe(true)
+    await importDataset(ctx, workspace, { paths: [join(folder, 'study.mat')], as: 'two' }, quietly())
+    await galleryAction.run(ctx, { ...gallery, do: 'remove', target: 'mine' }, quietly())
+    expect(existsSync(join(folder, 'study.mat'))).toBe(true)
+    const job = workspace.jobs.add({ action: 'import', input: { paths: [join(folder, 'study.mat')] } })
+    workspace.jobs.start(job.id)
+    expect((await json('DELETE', 'subjects/two')).status).toBe(200)
+    expect(await discard()).toBe(false)
+    workspace.jobs.finish(job.id, 'cancelled')
+    expect(await discard()).toBe(true)
+    expect(existsSync(folder)).toBe(false)
   })
 })

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import * as v from 'valibot'
+import { uploadUsers } from '../../actions/uploads.ts'
 import { MindEyeError } from '../../base/errors.ts'
 import { atlasWebp, thumbnailPng } from '../../formats/thumbnails.ts'
 import { MAP_KEYS } from '../../subjects/mapping.ts'
@@ -179,14 +180,11 @@ function sizeOf(text: string | undefined, usual: number): number {
 
 /** The drops that only this subject was imported from. */
 function ownUploads({ workspace }: Services, id: string): { group: string; size: number }[] {
-  const bytes = new Map<string, number>()
-  const othersGroups = new Set<string>()
-  for (const { id: other, manifest } of workspace.subjects.list())
-    for (const { path, size } of manifest.sources as { path: string; size: number }[]) {
-      const group = workspace.uploads.groupOf(path)
-      if (!group) continue
-      if (other === id) bytes.set(group, (bytes.get(group) ?? 0) + size)
-      else othersGroups.add(group)
-    }
-  return [...bytes].filter(([group]) => !othersGroups.has(group)).map(([group, size]) => ({ group, size }))
+  const user = `subject ${id}`
+  const own = [...uploadUsers(workspace)].filter(([, users]) => users.size === 1 && users.has(user))
+  const sources = workspace.subjects.get(id).manifest.sources as { path: string; size: number }[]
+  return own.map(([group]) => ({
+    group,
+    size: sources.reduce((sum, { path, size }) => sum + (workspace.uploads.groupOf(path) === group ? size : 0), 0),
+  }))
 }

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { basename } from 'node:path'
 import { statSync } from 'node:fs'
 import * as v from 'valibot'
+import { discardUnused } from '../../actions/uploads.ts'
 import { bodyOf } from '../body.ts'
 import type { Services } from '../services.ts'
 
@@ -30,7 +31,8 @@ export function pick({ picked }: Services, path: string): PickedItem {
 
 /**
  * Files that were dropped in a browser stream into the workspace: `POST /` begins those of a drop, `PUT /ID?offset=N` sends bytes from
- * where a file ends so far (`GET /ID`, `HEAD /ID` tell), `POST /groups/GROUP/pick` gives handles once all are there.
+ * where a file ends so far (`GET /ID`, `HEAD /ID` tell), `POST /groups/GROUP/pick` gives handles once all are there;
+ * `DELETE /groups/GROUP` removes them unless something of the workspace is made of them.
  */
 export const uploadRoutes = (services: Services) => {
   const { uploads } = services.workspace
@@ -54,10 +56,7 @@ export const uploadRoutes = (services: Services) => {
     .post('/groups/:group/pick', (c) =>
       c.json({ picked: uploads.contents(c.req.param('group')).map((path) => pick(services, path)) }),
     )
-    .delete('/groups/:group', (c) => {
-      uploads.discard(c.req.param('group'))
-      return c.json({ discarded: true })
-    })
+    .delete('/groups/:group', (c) => c.json({ discarded: discardUnused(services.workspace, c.req.param('group')) }))
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
