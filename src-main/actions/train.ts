@@ -142,7 +142,6 @@ export interface Trained {
 /** Trains a queued or interrupted run to its end as a job; its record says how it ended, whatever happens. */
 function continueRun(ctx: ActionContext, workspace: Workspace, id: string, options: RunOptions): Promise<Trained> {
   return runJob(workspace, { action: 'train', input: { resume: id } }, options, async (job) => {
-    const started = performance.now()
     const run = workspace.runs.get(id)
     const { training, split, seed, pack } = runConfig(run)
     const networks = runNetworks(training, pack)
@@ -166,7 +165,7 @@ function continueRun(ctx: ActionContext, workspace: Workspace, id: string, optio
       const call = { signal, onProgress, abortGraceMs: LAST_SAVE_MS }
       const { folds, parameters, warnings } = await engine.call('train', task, call)
       warnings.forEach(log)
-      const seconds = (performance.now() - started) / 1000
+      const seconds = workspace.jobs.secondsOf(id)
       workspace.runs.update(id, { summary: { folds, parameters, seconds } })
       return { run: id, workspace: workspace.path, folds, parameters, seconds, backend: backend.name }
     } catch (error) {

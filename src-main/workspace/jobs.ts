@@ -54,6 +54,15 @@ export class Jobs {
     return this.db.prepare<[number], Row>('SELECT * FROM jobs ORDER BY id DESC LIMIT ?').all(limit).map(toRecord)
   }
 
+  /** Seconds that all jobs of a run have worked so far, those that were interrupted too. */
+  secondsOf(run: string): number {
+    this.settleDead()
+    const legs = this.db.prepare<[string], Row>('SELECT * FROM jobs WHERE run = ? AND started IS NOT NULL').all(run)
+    return legs.reduce((sum, { started, finished }) => {
+      return sum + ((finished ? Date.parse(finished) : Date.now()) - Date.parse(started!)) / 1000
+    }, 0)
+  }
+
   get(id: number): JobRecord {
     this.settleDead()
     const row = this.db.prepare<[number], Row>('SELECT * FROM jobs WHERE id = ?').get(id)
@@ -90,7 +99,7 @@ export class Jobs {
     entry.written = Date.now()
     this.db
       .prepare("UPDATE jobs SET progress = ?, eta = ? WHERE id = ? AND state = 'running'")
-      .run(JSON.stringify(progress), eta ?? null, id)
+      .run(JSON.stringify({ ...progress, at: new Date().toISOString() }), eta ?? null, id)
   }
 
   log(id: number, line: string): void {
@@ -126,16 +135,19 @@ export class Jobs {
     return this.get(id)
   }
 
-  /** Only a dead owner's job is interrupted: the app and several commands may share a workspace. */
+  /**
+   * Only a dead owner's job is interrupted: the app and several commands may share a workspace. It ended with its last report, not when
+   * somebody noticed.
+   */
   private settleDead(): void {
     const held = this.db
       .prepare<[], { id: number; owner: string }>("SELECT id, owner FROM jobs WHERE state IN ('queued', 'running')")
       .all()
     const settle = this.db.prepare(
-      "UPDATE jobs SET state = 'interrupted', finished = ?, eta = NULL WHERE id = ? AND state IN ('queued', 'running')",
+      `UPDATE jobs SET state = 'interrupted', eta = NULL, finished = coalesce(json_extract(progress, '$.at'), started, created)
+       WHERE id = ? AND state IN ('queued', 'running')`,
     )
-    for (const { id, owner } of held)
-      if (ownerState(JSON.parse(owner) as Owner) === 'dead') settle.run(new Date().toISOString(), id)
+    for (const { id, owner } of held) if (ownerState(JSON.parse(owner) as Owner) === 'dead') settle.run(id)
   }
 
   private move(id: number, to: State, also: () => void): void {

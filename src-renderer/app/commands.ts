@@ -14,10 +14,10 @@ export interface Command {
   run(event?: KeyboardEvent): void
 }
 
-/** Things that the palette finds beside commands, asked for when it opens. */
+/** Things that the palette finds beside commands, asked for with every query; what does not match it is left out. */
 export interface Source {
   group: string
-  items(): { title: string; hint?: string; run(): void }[]
+  items(query: string): { title: string; hint?: string; run(): void }[]
 }
 
 export const useCommands = defineStore('commands', () => {

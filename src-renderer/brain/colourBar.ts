@@ -33,12 +33,14 @@ export function drawColourBar(
   context.font = `500 11px ${font}`
   context.fillStyle = ink.text
   context.textAlign = 'left'
-  const unit = scale.unit ? `, ${scale.unit}` : ''
-  context.fillText(fitted(context, `${scale.title}${unit}`, width - 60), x, y + 11)
+  const title = fitted(context, [scale.title, scale.unit].filter(Boolean).join(', '), width)
+  context.fillText(title, x, y + 11)
+  const left = width - context.measureText(title).width
   context.font = `400 11px ${font}`
   context.fillStyle = ink.quiet
   context.textAlign = 'right'
-  context.fillText(scale.map, x + width, y + 11)
+  // What is shown matters more than the name of its colours.
+  if (context.measureText(scale.map).width + 10 < left) context.fillText(scale.map, x + width, y + 11)
 
   const columns = Math.max(1, Math.round(width * (context.getTransform().a || 1)))
   const column = width / columns

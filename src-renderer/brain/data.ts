@@ -20,6 +20,8 @@ export interface MapValues {
   signed: boolean
   /** What exactly is shown, e.g. how many presentations were averaged. */
   detail: string
+  /** (V), for slices, where `values` are those of a volume at the vertices. */
+  voxels?: Float32Array
 }
 
 export interface ParcellationInfo {
@@ -90,22 +92,27 @@ export class SubjectBrain {
   addOverlay = (handle: string, hemisphere?: Side): Promise<OverlayFacts> =>
     sendJson<OverlayFacts>('POST', pathOf(this.subject, 'overlay'), { handle, hemisphere })
 
-  /** The numbers of an overlay; one per vertex is missing on a hemisphere that it has no file of. */
+  /**
+   * The numbers of an overlay: at the vertices where there are any, since a volume reaches beyond the voxels that were imported. What is
+   * per vertex is missing on a hemisphere that it has no file of.
+   */
   overlay(facts: OverlayFacts): Promise<MapValues> {
-    const { id, kind, parts, title, unit, signed, detail } = facts
+    const { id, parts, title, unit, signed, detail } = facts
+    const about = { title, unit, signed, detail }
     return this.keepMap(`overlay/${id} ${parts.join()}`, async () => {
       const part = async (name: string) =>
         (await getArray(pathOf(this.subject, `overlay/${encodeURIComponent(id)}/${name}`), Float32Array)).data
-      const piece = async (side: Side) =>
-        parts.includes(side) ? part(side) : new Float32Array(this.info.hemispheres[side]!.vertices).fill(NaN)
-      const pieces = kind === 'voxel' ? [await part('voxels')] : await Promise.all(this.sides.map(piece))
-      const values = new Float32Array(pieces.reduce((length, { length: more }) => length + more, 0))
+      const voxels = parts.includes('voxels') ? await part('voxels') : undefined
+      if (voxels && (!this.shapes.length || !this.sides.some((side) => parts.includes(side))))
+        return { values: voxels, kind: 'voxel', ...about }
+      const count = (side: Side) => this.info.hemispheres[side]!.vertices
+      const values = new Float32Array(this.sides.reduce((sum, side) => sum + count(side), 0)).fill(NaN)
       let at = 0
-      for (const own of pieces) {
-        values.set(own, at)
-        at += own.length
+      for (const side of this.sides) {
+        if (parts.includes(side)) values.set(await part(side), at)
+        at += count(side)
       }
-      return { values, kind, title, unit, signed, detail }
+      return { values, kind: 'vertex', ...about, voxels }
     })
   }
 

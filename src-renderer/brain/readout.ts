@@ -65,9 +65,10 @@ export class ReadoutMaker {
 
   at({ side, vertex, voxel }: Pick): Readout {
     const { shown } = this
-    const place = shown?.kind === 'vertex' ? (side ? this.firstOf(side) + vertex : -1) : voxel
+    const element = side && this.firstOf(side) + vertex
+    const perVoxel = shown?.kind === 'vertex' ? shown.voxels : shown?.values
     const rois = voxel >= 0 && this.masks ? this.roisOf(voxel) : []
-    const piece = side && this.pieces?.labels.get(this.pieces.labelOf[this.firstOf(side) + vertex])
+    const piece = element !== undefined && this.pieces?.labels.get(this.pieces.labelOf[element])
     const points = side ? this.surface[side] : this.positions
     const at = 3 * (side ? vertex : voxel)
     return {
@@ -75,7 +76,7 @@ export class ReadoutMaker {
       vertex,
       voxel,
       rois: piece ? [...rois, piece.name] : rois,
-      value: shown && place >= 0 ? shown.values[place] : undefined,
+      value: shown?.kind === 'vertex' && element !== undefined ? shown.values[element] : perVoxel?.[voxel],
       unit: shown?.unit ?? '',
       mm: points && [points[at], points[at + 1], points[at + 2]],
     }

@@ -348,7 +348,10 @@ function onPixelSize(element: Element, each: (width: number, height: number) => 
 }
 
 /** What the readout, the colour bar and the cube cover of the canvas, where there is room beside them. */
-const insetsFor = (width: number, height: number) => ({ right: width > 520 ? 88 : 0, bottom: height > 260 ? 76 : 0 })
+const insetsFor = (width: number, height: number) => ({
+  right: width > 520 ? 88 : 0,
+  bottom: width < 400 || height < 280 ? 52 : 76,
+})
 
 function nearestShape(shapes: readonly Shape[], morph: number): Shape {
   const off = (shape: Shape) => Math.abs(SHAPES.indexOf(shape) - morph)

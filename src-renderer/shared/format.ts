@@ -54,3 +54,7 @@ export const moment = (iso: string): string =>
 
 /** `1 trial`, `3 trials`. */
 export const counted = (n: number, word: string): string => `${count(n)} ${word}${n === 1 ? '' : 's'}`
+
+/** A run in few words: its preset and the tail of its id. */
+export const runName = ({ id, preset }: { id: string; preset: string }): string =>
+  `${preset} ${id.slice(id.lastIndexOf('-') + 1)}`

@@ -32,7 +32,7 @@ export function summaryOf(checks: readonly Check[]): string {
 export function leakageOf(checks: readonly Check[]): { kind: ChipKind; word: string; text: string } {
   const own = checks.filter(({ code }) => code.startsWith('leakage.'))
   const open = own.filter(({ ok, level }) => !ok && level !== 'note')
-  const text = open.map(({ title, found }) => `${title}: ${found}`).join('. ')
+  const text = open.map(({ found }) => `${found[0].toUpperCase()}${found.slice(1)}.`).join(' ')
   if (!own.length)
     return {
       kind: 'note',

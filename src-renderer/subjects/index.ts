@@ -49,4 +49,5 @@ export const data: Place = {
   inspector: DataInspector,
 }
 
+export { default as DemoButton } from './DemoButton.vue'
 export { default as DropOverlay } from './DropOverlay.vue'

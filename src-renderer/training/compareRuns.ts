@@ -76,7 +76,3 @@ export function deviceText(run: RunRecord): string | undefined {
   const name = backend.name === 'tensorflow' ? `TensorFlow ${backend.tensorflowVersion}` : 'plain JavaScript'
   return `${backend.device} · ${name}${backend.gpu ? '' : `, ${backend.threads} threads`}`
 }
-
-/** A run in few words: its preset and the tail of its id. */
-export const shortName = ({ id, preset }: Pick<RunRecord, 'id' | 'preset'>): string =>
-  `${preset} ${id.slice(id.lastIndexOf('-') + 1)}`

@@ -1,8 +1,8 @@
 import { Activity } from 'lucide-vue-next'
 import type { Place } from '../app/place.ts'
-import { counted } from '../shared/format.ts'
+import { counted, runName } from '../shared/format.ts'
 import BatchPanel from './BatchPanel.vue'
-import { configOf, shortName } from './compareRuns.ts'
+import { configOf } from './compareRuns.ts'
 import ComparePanel from './ComparePanel.vue'
 import ConfigPanel from './ConfigPanel.vue'
 import CurvesPanel from './CurvesPanel.vue'
@@ -15,7 +15,7 @@ import TrainTree from './TrainTree.vue'
 /** The run that a panel is about, with its subject and split. */
 const about = (): string | undefined => {
   const run = useTraining().current
-  return run && `${shortName(run)}, ${run.subject}, split ${configOf(run).split ?? 'unknown'}`
+  return run && `${runName(run)}, ${run.subject}, split ${configOf(run).split ?? 'unknown'}`
 }
 
 /** From options to a decoder: start a training, watch it, compare it with others. */

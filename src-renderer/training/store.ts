@@ -44,6 +44,8 @@ export const useTraining = defineStore('training', () => {
   /** What starting, resuming or deleting a run met with. */
   const problem = ref<Problem>()
   const isStarting = ref(false)
+  /** The place was opened. */
+  const started = ref(false)
   const scores = shallowReactive(new Map<string, Evaluation | Problem>())
 
   const history = useHistory()
@@ -156,9 +158,15 @@ export const useTraining = defineStore('training', () => {
     { immediate: true },
   )
   watch(shown, (ids) => (slots.value = assignSlots(ids, slots.value)), { deep: true, immediate: true })
+  // Runs that are looked at first, then those that ended while no page was open: one at a time, since questions share an engine.
+  const unscored = computed(() => {
+    const done = workspace.runs.filter(({ state }) => state === 'done').map(({ id }) => id)
+    const isWatched = (id: string) => Number(watched.value.includes(id))
+    return done.filter((id) => !scores.has(id)).sort((a, b) => isWatched(b) - isWatched(a))
+  })
   watch(
-    () => watched.value.filter((id) => workspace.runOf(id)?.state === 'done'),
-    (ids) => ids.forEach((id) => void score(id)),
+    () => started.value && unscored.value[0],
+    (id) => id && void score(id),
     { immediate: true },
   )
   onEvent('metrics', ({ run: id }) => watched.value.includes(id) && follow(id))
@@ -178,10 +186,11 @@ export const useTraining = defineStore('training', () => {
       )
     })
 
-  let started: Promise<void> | undefined
+  let opening: Promise<void> | undefined
   /** Brings back what was shown the last time; else the newest runs. */
   function open(): Promise<void> {
-    started ??= (async () => {
+    started.value = true
+    opening ??= (async () => {
       await form.loadCatalogue()
       const last = await recall<Remembered>('training')
       await workspaceIsKnown()
@@ -207,7 +216,7 @@ export const useTraining = defineStore('training', () => {
         isLog: isLog.value,
       }))
     })()
-    return started
+    return opening
   }
 
   return {

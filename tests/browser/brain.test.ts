@@ -4,6 +4,7 @@ import { Matrix, solve } from 'ml-matrix'
 import type { Page } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { encodeNifti, type NiftiImage } from '../../src-main/formats/niftiWrite.ts'
 import { importPaths } from '../../src-main/subjects/importer.ts'
 import { simulate } from '../../src-main/subjects/simulator/simulate.ts'
 import { Workspace } from '../../src-main/workspace/index.ts'
@@ -201,7 +202,7 @@ describe.skipIf(skipReason)('the brain', () => {
     expect(await shape()).toBe('2')
   })
 
-  test('a dropped map of the surface is shown, its hemispheres as one; a file that is no map says what it should be', async () => {
+  test('a dropped map of the surface is shown, its hemispheres as one', async () => {
     const folder = join(home, 'sim', 'subj01', 'nsddata', 'freesurfer', 'subj01', 'surf')
     const files = ['lh.curv', 'rh.curv'].map((name) => ({ name, path: join(folder, name) }))
     await dropFiles(page, files, '.brain')
@@ -218,7 +219,42 @@ describe.skipIf(skipReason)('the brain', () => {
       if (Math.abs(r - b) > 60) tinted[i % row < (width - 88) / 2 ? 0 : 1]++
     }
     expect(Math.min(...tinted)).toBeGreaterThan(0.2 * Math.max(...tinted))
+  })
 
+  test('a dropped volume is read at the vertices through its affine, also beyond the voxels', async () => {
+    // Each cell holds its own x in mm.
+    const affine = [[-3, 0, 0, 90], [0, 3, 0, -130], [0, 0, 3, -90], [0, 0, 0, 1]] // prettier-ignore
+    const [nx, ny, nz] = [61, 90, 70]
+    const volume = Float32Array.from({ length: nx * ny * nz }, (_, i) => 90 - 3 * Math.floor(i / (ny * nz)))
+    const path = join(home, 'x.nii.gz')
+    const nifti: NiftiImage = { dtype: 'float32', volumeShape: [nx, ny, nz], volumes: [volume], affine }
+    writeFileSync(path, encodeNifti(nifti, { gzip: true }))
+    await dropFiles(page, [{ name: 'x.nii.gz', path }], '.brain')
+    await expect.poll(() => page.locator('canvas.colour-bar').getAttribute('aria-label')).toMatch(/^x/)
+    await page.waitForTimeout(1500)
+    const box = (await canvas().boundingBox())!
+    let beyond = 0
+    let within = 0
+    for (let i = 0; i < 200 && (beyond < 4 || within < 4); i++) {
+      const [angle, radius] = [i * 2.4, 0.3 * Math.sqrt(i / 200)]
+      await page.mouse.move(3, 3)
+      await page.getByText('Here', { exact: true }).waitFor({ state: 'detached' })
+      await page.mouse.move(
+        box.x + box.width * (0.5 + radius * Math.cos(angle)),
+        box.y + box.height * (0.45 + radius * Math.sin(angle)),
+      )
+      const isTold = page.getByText('Here', { exact: true }).waitFor({ timeout: 400 })
+      if (!(await isTold.then(() => true).catch(() => false))) continue // beside the cortex
+      // Read half way between white and pial, to the nearest cell; RAS is on the pial surface.
+      const x = numberOf((await field('RAS')).split(/\s+/)[0])
+      expect(Math.abs(numberOf((await field('Here')).split(/\s/)[0]) - x)).toBeLessThan(4)
+      if (/^\d/.test(await field('Voxel'))) within++
+      else beyond++
+    }
+    expect(Math.min(beyond, within)).toBeGreaterThan(0)
+  })
+
+  test('a file that is no map says what it should be', async () => {
     const words = join(home, 'words.nii')
     writeFileSync(words, 'no volume')
     await dropFiles(page, [{ name: 'words.nii', path: words }], '.brain')

@@ -331,6 +331,30 @@ describe('jobs', () => {
       ['train', 'running'],
     ])
   })
+
+  test('the time of a run is that of all its jobs; a killed one ended with its last report, whenever that is noticed', async () => {
+    await inKilledProcess(`
+      const { id } = w.jobs.add({ action: 'train', input: {} })
+      w.jobs.setRun(id, 'RUN')
+      w.jobs.start(id)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      w.jobs.report(id, { phase: 'train', done: 1, total: 10 })`)
+    await new Promise((resolve) => setTimeout(resolve, 1200))
+    const [{ started, finished, progress, state }] = workspace.jobs.list()
+    expect(state).toBe('interrupted')
+    expect(progress).toMatchObject({ done: 1, total: 10 })
+    const first = (Date.parse(finished!) - Date.parse(started!)) / 1000
+    expect(first).toBeGreaterThanOrEqual(0.29)
+    expect(first).toBeLessThan(Date.now() / 1000 - Date.parse(started!) / 1000 - 1.1)
+    expect(workspace.jobs.secondsOf('RUN')).toBeCloseTo(first, 6)
+    const { id } = workspace.jobs.add({ action: 'train', input })
+    workspace.jobs.setRun(id, 'RUN')
+    workspace.jobs.start(id)
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect(workspace.jobs.secondsOf('RUN')).toBeGreaterThan(first + 0.39)
+    workspace.jobs.finish(id, 'done')
+    expect(workspace.jobs.secondsOf('OTHER')).toBe(0)
+  })
 })
 
 describe('owners', () => {
