@@ -108,6 +108,8 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
     const isCurrent = () => turn === building && target === made
     isBuilding.value = true
     problem.value = undefined
+    await nextPicture()
+    if (!isCurrent()) return
     try {
       const next: SceneMode = brain.shapes.length ? 'surfaces' : brain.info.positions ? 'cubes' : 'sheet'
       const maker = new ReadoutMaker(brain)
@@ -320,6 +322,9 @@ export function useScene(canvas: Ref<HTMLCanvasElement | null>, data: ReturnType
     width,
   }
 }
+
+/** What other panels say of a new subject is seen before the meshes keep the page busy. */
+const nextPicture = () => new Promise<void>((resolve) => requestAnimationFrame(() => setTimeout(resolve)))
 
 function lookAtFirst(scene: BrainScene, mode: SceneMode) {
   if (mode === 'surfaces') scene.setView('caudal')

@@ -254,6 +254,16 @@ describe.skipIf(skipReason)('the brain', () => {
     expect(Math.min(beyond, within)).toBeGreaterThan(0)
   })
 
+  test('left while it draws, it is gone without a complaint', async () => {
+    for (let i = 0; i < 24; i++) {
+      await page.evaluate((place) => (location.hash = `#/${place}`), i % 2 ? 'data' : 'train')
+      await page.waitForTimeout(60)
+    }
+    await canvas().waitFor()
+    await page.waitForTimeout(1000)
+    expect(station.complaints).toEqual([])
+  })
+
   test('a file that is no map says what it should be', async () => {
     const words = join(home, 'words.nii')
     writeFileSync(words, 'no volume')

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { simulate } from '../../src-main/subjects/simulator/simulate.ts'
 import { figures, quietly, writeSmallStudy } from '../subjects/support.ts'
@@ -9,6 +10,7 @@ import {
   engineProcesses,
   filesOf,
   openWorkstation,
+  seriousFindings,
   skipReason,
   temporaryFolder,
   type Workstation,
@@ -57,12 +59,66 @@ describe.skipIf(skipReason ?? process.platform !== 'linux')('a first hour with t
     await sheet().getByText('not recognised').waitFor()
     await sheet().getByRole('button', { name: 'Remove from this list' }).first().click()
     await expect.poll(() => subjects().locator('li').count()).toBe(3)
+    expect(await seriousFindings(page)).toEqual([])
+  })
+
+  test('a training is followed live, through a reload and a killed engine, to its end', async () => {
+    await subjects().getByText('study').click()
+    await place('Train')
+    for (const [name, value] of [
+      ['hidden', '64'],
+      ['projectorHidden', '64'],
+      ['epochs', '600'],
+      ['encoderSteps', '20'],
+      ['checkpointSeconds', '1'],
+    ]) {
+      await page.getByLabel('Search options').fill(name)
+      await page.locator(`[data-option="${name}"] input`).fill(value)
+    }
+    await page.getByRole('button', { name: 'Start training' }).click()
+    await run().getByText('running').waitFor()
+    const steps = async () => {
+      const text = await page.locator('.status .facts').first().textContent()
+      return Number(/([\d,]+) \/ /.exec(text ?? '')?.[1].replaceAll(',', '') ?? 0)
+    }
+    await expect.poll(steps, { timeout: 60_000 }).toBeGreaterThan(10)
+    const before = await steps()
+    await page.reload()
+    await expect.poll(steps, { timeout: 60_000 }).toBeGreaterThan(before)
+    await page.waitForTimeout(1500) // time for a checkpoint
+    const [engine] = engineProcesses()
+    process.kill(engine, 'SIGKILL')
+    await run().getByText('interrupted').waitFor()
+    expect(await page.getByText('running').count()).toBe(0)
+    await run().getByRole('button', { name: 'Resume' }).click()
+    await run().getByText('running').waitFor()
+    await run().getByText('done').waitFor({ timeout: 170_000 })
+    expect(await seriousFindings(page)).toEqual([])
+  })
+
+  test('what each held-out trial retrieves', async () => {
+    await place('Decode')
+    await page.getByRole('region', { name: 'What it finds' }).first().waitFor({ timeout: 60_000 })
+    await page.keyboard.press('j')
+    await page.getByText('Rank of the right one').first().waitFor()
+    await page.getByText(/of 6/).first().waitFor()
+    expect(await seriousFindings(page)).toEqual([])
   })
 
   test('a click on the cortex selects a voxel, and what is read out is what the data say', async () => {
+    await place('Data')
     await subjects().getByText('simulated-600').click()
     const canvas = page.locator('canvas.cortex')
     await canvas.waitFor()
+    const isColourful = async () => {
+      const { data, info } = await sharp(await canvas.screenshot())
+        .raw()
+        .toBuffer({ resolveWithObject: true })
+      const colours = new Set<number>()
+      for (let at = 0; at < data.length; at += info.channels) colours.add(data.readUIntBE(at, 3))
+      return colours.size > 50
+    }
+    await expect.poll(isColourful, { timeout: 60_000, interval: 1000 }).toBe(true)
     const readout = page.getByTestId('brain-readout')
     const { width, height } = (await canvas.boundingBox())!
     const voxel = async () => {
@@ -96,46 +152,8 @@ describe.skipIf(skipReason ?? process.platform !== 'linux')('a first hour with t
         return Number.isFinite(value) && text.startsWith(value.toLocaleString('en', { maximumSignificantDigits: 4 }))
       })
       .toBe(true)
-  })
-
-  test('a training is followed live, through a reload and a killed engine, to its end', async () => {
-    await subjects().getByText('study').click()
-    await place('Train')
-    for (const [name, value] of [
-      ['hidden', '64'],
-      ['projectorHidden', '64'],
-      ['epochs', '600'],
-      ['encoderSteps', '20'],
-      ['checkpointSeconds', '1'],
-    ]) {
-      await page.getByLabel('Search options').fill(name)
-      await page.locator(`[data-option="${name}"] input`).fill(value)
-    }
-    await page.getByRole('button', { name: 'Start training' }).click()
-    await run().getByText('running').waitFor()
-    const steps = async () => {
-      const text = await page.locator('.status .facts').first().textContent()
-      return Number(/([\d,]+) \/ /.exec(text ?? '')?.[1].replaceAll(',', '') ?? 0)
-    }
-    await expect.poll(steps, { timeout: 60_000 }).toBeGreaterThan(10)
-    const before = await steps()
-    await page.reload()
-    await expect.poll(steps, { timeout: 60_000 }).toBeGreaterThan(before)
-    await page.waitForTimeout(1500) // time for a checkpoint
-    const [engine] = engineProcesses()
-    process.kill(engine, 'SIGKILL')
-    await run().getByText('interrupted').waitFor()
-    await run().getByRole('button', { name: 'Resume' }).click()
-    await run().getByText('running').waitFor()
-    await run().getByText('done').waitFor({ timeout: 170_000 })
-  })
-
-  test('what each held-out trial retrieves', async () => {
-    await place('Decode')
-    await page.getByRole('region', { name: 'What it finds' }).first().waitFor({ timeout: 60_000 })
-    await page.keyboard.press('j')
-    await page.getByText('Rank of the right one').first().waitFor()
-    await page.getByText(/of 6/).first().waitFor()
+    // Its pixel has the colour of that number: brain.test.ts, vertex by vertex.
+    expect(await seriousFindings(page)).toEqual([])
   })
 })
 

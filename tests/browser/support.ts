@@ -74,7 +74,9 @@ export async function openWorkstation(
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text())
   })
-  page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
+  page.on('pageerror', (error) =>
+    complaints.push(error.stack || error.message || 'something without a message was thrown'),
+  )
   let closed = false
   const close = async () => {
     if (closed) return

@@ -88,9 +88,8 @@ export class Painter {
     // The samples of the pixel, of which it has the colour of the first that is not empty (resolve.ts).
     const n = this.samples
     const row = this.renderer.domElement.height - 1 - Math.floor(y * this.pixel)
-    const bytes = new Uint8Array(4 * n * n)
     const [px, py] = [n * Math.floor(x * this.pixel), n * row]
-    await this.renderer.readRenderTargetPixelsAsync(this.ids, px, py, n, n, bytes)
+    const bytes = await this.read(this.ids, px, py, n, n)
     for (let at = 0; at < bytes.length; at += 4) if (decode(bytes, at) >= 0) return decode(bytes, at)
     return -1
   }
@@ -99,9 +98,7 @@ export class Painter {
   async readIds(scene: Scene, camera: OrthographicCamera, width: number, height: number): Promise<Uint8Array> {
     this.small.setSize(width, height)
     this.drawIds(this.small, scene, camera)
-    const bytes = new Uint8Array(4 * width * height)
-    await this.renderer.readRenderTargetPixelsAsync(this.small, 0, 0, width, height, bytes)
-    return bytes
+    return this.read(this.small, 0, 0, width, height)
   }
 
   /** RGBA bytes from the upper left, tile by tile, so that no driver's largest texture is a limit. */
@@ -136,6 +133,19 @@ export class Painter {
     this.small.dispose()
     this.renderer.dispose()
     this.renderer.forceContextLoss() // browsers allow few contexts; a closed panel gives its own back
+  }
+
+  /** RGBA of a part of a target; nothing but zeros, which are no element, where the context went meanwhile. */
+  private async read(target: WebGLRenderTarget, x: number, y: number, width: number, height: number) {
+    const bytes = new Uint8Array(4 * width * height)
+    try {
+      await this.renderer.readRenderTargetPixelsAsync(target, x, y, width, height, bytes)
+    } catch (error) {
+      // three.js rejects with nothing when it waits in vain.
+      if (error !== undefined) throw error
+      bytes.fill(0)
+    }
+    return bytes
   }
 
   private async finished(detail: Detail | undefined) {
