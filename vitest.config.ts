@@ -9,6 +9,7 @@ const clicking = {
   include: ['tests/browser/**/*.test.ts'],
   testTimeout: 180_000,
   hookTimeout: 120_000,
+  expect: { poll: { timeout: 20_000 } }, // the renderer may be a program, and the machine busy
 }
 const noElectron = whyNotElectron()
 if (noElectron) console.warn(`Electron's window is not tested: ${noElectron}`)

@@ -5,8 +5,6 @@ import { useHistory } from '../shared/history.ts'
 import type { ColourScale } from '../shared/colourScale.ts'
 import type { OverlayFacts } from '../../src-main/api/overlays.ts'
 import type { MapInfo } from './data.ts'
-import type { Shape } from './scene/types.ts'
-import { SHAPES } from './scene/types.ts'
 
 /** How one map is coloured; what is undefined is chosen for the map. */
 export interface Colouring {
@@ -61,8 +59,6 @@ export const useBrain = defineStore('brain', () => {
     if (!own.value && !other.value) other.value = true // one is always there
   }
 
-  const stationOf = (shape: Shape) => SHAPES.indexOf(shape)
-
   useHistory().include('brain', {
     chosenMap,
     colouring,
@@ -94,7 +90,6 @@ export const useBrain = defineStore('brain', () => {
     mapInfo,
     colour,
     toggleHemisphere,
-    stationOf,
   }
 })
 

@@ -59,6 +59,22 @@ describe.skipIf(skipReason)('the brain', () => {
     const part = { left: Math.ceil(x), top: Math.ceil(y), width: Math.floor(width) - 1, height: Math.floor(height) - 1 }
     return { width: info.width, data, canvas: await screen.clone().extract(part).raw().toBuffer() }
   }
+  /** When two looks at the cortex agree: the finest picture is there, and nothing moves. */
+  const atRest = async () => {
+    await page.mouse.move(3, 3)
+    let before: Buffer | undefined
+    await expect
+      .poll(
+        async () => {
+          const now = (await pixels()).canvas
+          const isSame = before?.equals(now) ?? false
+          before = now
+          return isSame
+        },
+        { timeout: 60_000, interval: 700 },
+      )
+      .toBe(true)
+  }
   /** Moves over the canvas, from place `from` of a spiral on, until a voxel is under the pointer; its pixel of the window. */
   const hoverVoxel = async (from = 0) => {
     const box = (await canvas().boundingBox())!
@@ -84,7 +100,7 @@ describe.skipIf(skipReason)('the brain', () => {
     page = station.page
     await canvas().waitFor()
     await page.getByText('Generated cortex').waitFor()
-    await page.waitForTimeout(2500) // the finest picture comes at rest
+    await atRest()
   }, 120_000)
   afterAll(() => station.close())
 
@@ -117,8 +133,7 @@ describe.skipIf(skipReason)('the brain', () => {
     while (await boxes.count()) await boxes.first().uncheck()
     await page.getByRole('switch', { name: 'Names' }).click()
     await page.keyboard.press('Escape')
-    await page.mouse.move(3, 3)
-    await page.waitForTimeout(1500)
+    await atRest()
     const { width, data } = await pixels()
     const values = Float32Array.from(await array('map/noise-ceiling', 'Float32Array'))
     const scale = new ColourScale({
@@ -147,6 +162,7 @@ describe.skipIf(skipReason)('the brain', () => {
   })
 
   test('a click selects the voxel everywhere; keys turn, inflate, flatten and hide', async () => {
+    await atRest()
     const { x, y } = await hoverVoxel()
     const voxel = await field('Voxel')
     await page.mouse.click(x, y)
@@ -158,7 +174,7 @@ describe.skipIf(skipReason)('the brain', () => {
     const before = await pixels()
     await page.keyboard.press('p')
     await expect.poll(() => page.getByRole('slider', { name: 'Shape' }).getAttribute('aria-valuenow')).toBe('3')
-    await page.waitForTimeout(1500)
+    await atRest()
     expect((await pixels()).canvas.equals(before.canvas)).toBe(false)
     await page.keyboard.press('i')
     await expect.poll(() => page.getByRole('slider', { name: 'Shape' }).getAttribute('aria-valuenow')).toBe('2')
@@ -183,7 +199,7 @@ describe.skipIf(skipReason)('the brain', () => {
       .click()
     await page.keyboard.press('j')
     await page.locator('button.bar').waitFor()
-    await page.waitForTimeout(2500)
+    await atRest()
     expect((await pixels()).canvas.equals(before.canvas)).toBe(false)
   })
 
@@ -208,7 +224,7 @@ describe.skipIf(skipReason)('the brain', () => {
     await dropFiles(page, files, '.brain')
     const bar = page.locator('canvas.colour-bar')
     await expect.poll(() => bar.getAttribute('aria-label')).toMatch(/curv.*RdBu_r/)
-    await page.waitForTimeout(1500)
+    await atRest()
     const { canvas: data } = await pixels()
     // Both hemispheres have values: the red and blue of the map left and right.
     const { width, height } = (await canvas().boundingBox())!
@@ -231,7 +247,7 @@ describe.skipIf(skipReason)('the brain', () => {
     writeFileSync(path, encodeNifti(nifti, { gzip: true }))
     await dropFiles(page, [{ name: 'x.nii.gz', path }], '.brain')
     await expect.poll(() => page.locator('canvas.colour-bar').getAttribute('aria-label')).toMatch(/^x/)
-    await page.waitForTimeout(1500)
+    await atRest()
     const box = (await canvas().boundingBox())!
     let beyond = 0
     let within = 0
@@ -252,6 +268,24 @@ describe.skipIf(skipReason)('the brain', () => {
       else beyond++
     }
     expect(Math.min(beyond, within)).toBeGreaterThan(0)
+  })
+
+  test('its picture is saved at the scale asked for, on white', async () => {
+    const { width } = (await canvas().boundingBox())!
+    await page.getByRole('button', { name: 'Picture' }).click()
+    const coming = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Save PNG' }).click()
+    const file = await coming
+    expect(file.suggestedFilename()).toMatch(/^s1-.*\.png$/)
+    const { data, info } = await sharp(await file.path())
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+    expect(Math.abs(info.width - 2 * width)).toBeLessThanOrEqual(2)
+    expect([...data.subarray(0, 3)]).toEqual([255, 255, 255])
+    const colours = new Set(Array.from({ length: data.length / 3 }, (_, i) => data.readUIntBE(3 * i, 3)))
+    expect(colours.size).toBeGreaterThan(50)
+    await page.keyboard.press('Escape')
   })
 
   test('left while it draws, it is gone without a complaint', async () => {

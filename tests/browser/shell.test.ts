@@ -90,5 +90,10 @@ describe.skipIf(skipReason)('the shell', () => {
     await page.getByText('libtensorflow').waitFor()
     const kernel = page.locator('li', { hasText: 'kernel' })
     await kernel.getByText(/GFLOP\/s/).waitFor()
+    if (inElectron) return
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    await page.getByRole('button', { name: 'Copy report' }).click()
+    await page.getByText('Copied the report').waitFor()
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^ok {6} kernel: .*GFLOP\/s/m)
   })
 })
