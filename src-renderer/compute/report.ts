@@ -10,4 +10,4 @@ export const reportText = (links: readonly Link[]): string =>
     .join('\n')
 
 const withoutFolders = (text: string): string =>
-  text.replace(/(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/,;:'"]+[\\/])+/g, '…/')
+  text.replace(/(?<![\w./:])(?:[A-Za-z]:)?[\\/](?:[^\s\\/,;:'"]+[\\/])+/g, '…/')
