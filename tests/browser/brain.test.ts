@@ -62,18 +62,14 @@ describe.skipIf(skipReason)('the brain', () => {
   /** When two looks at the cortex agree: the finest picture is there, and nothing moves. */
   const atRest = async () => {
     await page.mouse.move(3, 3)
-    let before: Buffer | undefined
-    await expect
-      .poll(
-        async () => {
-          const now = (await pixels()).canvas
-          const isSame = before?.equals(now) ?? false
-          before = now
-          return isSame
-        },
-        { timeout: 60_000, interval: 700 },
-      )
-      .toBe(true)
+    let before = (await pixels()).canvas
+    for (const end = Date.now() + 60_000; Date.now() < end;) {
+      await page.waitForTimeout(700)
+      const now = (await pixels()).canvas
+      if (now.equals(before)) return
+      before = now
+    }
+    throw new Error('the cortex does not come to rest')
   }
   /** Moves over the canvas, from place `from` of a spiral on, until a voxel is under the pointer; its pixel of the window. */
   const hoverVoxel = async (from = 0) => {
@@ -247,6 +243,8 @@ describe.skipIf(skipReason)('the brain', () => {
     writeFileSync(path, encodeNifti(nifti, { gzip: true }))
     await dropFiles(page, [{ name: 'x.nii.gz', path }], '.brain')
     await expect.poll(() => page.locator('canvas.colour-bar').getAttribute('aria-label')).toMatch(/^x/)
+    await canvas().focus()
+    await page.keyboard.press('r')
     await atRest()
     const box = (await canvas().boundingBox())!
     let beyond = 0
@@ -267,7 +265,8 @@ describe.skipIf(skipReason)('the brain', () => {
       if (/^\d/.test(await field('Voxel'))) within++
       else beyond++
     }
-    expect(Math.min(beyond, within)).toBeGreaterThan(0)
+    expect(within).toBeGreaterThan(0)
+    expect(beyond).toBeGreaterThan(0)
   })
 
   test('its picture is saved at the scale asked for, on white', async () => {
