@@ -33,24 +33,54 @@ export function pixelMetrics(images: tf.Tensor4D, recons: tf.Tensor4D): PixelMet
   const n = images.shape[0]
   const [pixCorr, ssim] = [new Float64Array(n), new Float64Array(n)]
   for (let i = 0; i < n; i++) {
-    const [x, y] = [images, recons].map((set) =>
-      numbersOf(() => comparable(tf.slice(set, [i, 0, 0, 0], [1, -1, -1, -1]))),
-    )
+    const [x, y] = [images, recons].map((set) => comparablePixels(tf.slice(set, [i, 0, 0, 0], [1, -1, -1, -1])))
     pixCorr[i] = pearson(x, y)
-    ssim[i] = structuralSimilarity(grey(x), grey(y), SIZE)
+    ssim[i] = structuralSimilarity(greyMoments(x), greyMoments(y))
   }
   return { pixCorr, ssim }
 }
 
-function comparable(image: tf.Tensor4D): tf.Tensor4D {
-  const common = resize(tf.clipByValue(image, 0, 1), [COMMON_SIZE, COMMON_SIZE], { mode: 'bilinear' })
-  return resize(common, [SIZE, SIZE], { mode: 'bilinear' })
+/** A picture (1, H, W, 3) of any size as its pixels are compared, (425 · 425 · 3); it is disposed. */
+export function comparablePixels(picture: tf.Tensor4D): Float32Array {
+  const pixels = numbersOf(() => {
+    const common = resize(tf.clipByValue(picture, 0, 1), [COMMON_SIZE, COMMON_SIZE], { mode: 'bilinear' })
+    return resize(common, [SIZE, SIZE], { mode: 'bilinear' })
+  })
+  picture.dispose()
+  return pixels
 }
 
-const grey = (pixels: Float32Array): Float64Array =>
-  Float64Array.from({ length: pixels.length / 3 }, (_, i) =>
-    GREY.reduce((sum, weight, channel) => sum + weight * pixels[3 * i + channel], 0),
+/** What structural similarity needs of a grey picture alone. */
+export interface GreyMoments {
+  /** Columns of the map. */
+  width: number
+  /** (H, W) */
+  grey: Float64Array
+  /** Means under the window of the map and of its square, (H − 10, W − 10). */
+  mean: Float64Array
+  square: Float64Array
+}
+
+/** Of comparable pixels (425 · 425 · 3). */
+export const greyMoments = (pixels: Float32Array): GreyMoments =>
+  moments(
+    Float64Array.from(
+      { length: pixels.length / 3 },
+      (_, i) => GREY[0] * pixels[3 * i] + GREY[1] * pixels[3 * i + 1] + GREY[2] * pixels[3 * i + 2],
+    ),
+    SIZE,
   )
+
+/** Of any grey map in [0, 1] of `width` columns. */
+export const moments = (grey: Float64Array, width: number): GreyMoments => ({
+  width,
+  grey,
+  mean: windowed(grey, width),
+  square: windowed(
+    grey.map((v) => v * v),
+    width,
+  ),
+})
 
 const WINDOW = (() => {
   const weights = Array.from({ length: 2 * RADIUS + 1 }, (_, i) => Math.exp(-((i - RADIUS) ** 2) / (2 * SIGMA ** 2)))
@@ -77,17 +107,20 @@ function windowed(map: Float64Array, width: number): Float64Array {
 }
 
 /**
- * Mean structural similarity (Wang et al. 2004) of two grey maps in [0, 1] of `width` columns: Gaussian windows, population covariance,
- * over the places where the whole window lies inside.
+ * Mean structural similarity (Wang et al. 2004) of two grey maps of one size: Gaussian windows, population covariance, over the places where
+ * the whole window lies inside.
  */
-export function structuralSimilarity(x: Float64Array, y: Float64Array, width: number): number {
-  const product = (a: Float64Array, b: Float64Array) => a.map((v, i) => v * b[i])
-  const [mx, my, mxx, myy, mxy] = [x, y, product(x, x), product(y, y), product(x, y)].map((map) => windowed(map, width))
+export function structuralSimilarity(x: GreyMoments, y: GreyMoments): number {
+  const both = windowed(
+    x.grey.map((v, i) => v * y.grey[i]),
+    x.width,
+  )
   let total = 0
-  for (let i = 0; i < mx.length; i++) {
-    const [vx, vy, vxy] = [mxx[i] - mx[i] ** 2, myy[i] - my[i] ** 2, mxy[i] - mx[i] * my[i]]
-    const luminance = (2 * mx[i] * my[i] + C1) / (mx[i] ** 2 + my[i] ** 2 + C1)
+  for (let i = 0; i < both.length; i++) {
+    const [mx, my] = [x.mean[i], y.mean[i]]
+    const [vx, vy, vxy] = [x.square[i] - mx * mx, y.square[i] - my * my, both[i] - mx * my]
+    const luminance = (2 * mx * my + C1) / (mx * mx + my * my + C1)
     total += (luminance * (2 * vxy + C2)) / (vx + vy + C2)
   }
-  return total / mx.length
+  return total / both.length
 }
