@@ -90,7 +90,7 @@ export const demoAction = defineAction({
     const shared = Object.fromEntries(TASK_OPTIONS.map((name) => [name, `${demo[name]}`]))
     const ridgeRun = await train(ctx, workspace, subject, 'ridge', shared, stage, options)
 
-    const scoring = { ...place, top: '1,3', seed: TRAINING_SEED }
+    const scoring = { ...place, kind: 'none', top: '1,3', seed: TRAINING_SEED } as const
     const sheet = join(workspace.path, 'contact-sheet.png')
     const scored = await stage('retrieve and score', false, async () => {
       const mindeye = await evaluateAction.run(ctx, { ...scoring, run: mindeyeRun }, options)

@@ -1,5 +1,6 @@
 import type { Action } from './action.ts'
 import { checkpointAction } from './checkpoint.ts'
+import { compareAction } from './compare.ts'
 import { computeAction } from './compute.ts'
 import { decodeAction } from './decode.ts'
 import { demoAction } from './demo.ts'
@@ -39,6 +40,7 @@ export const actions = [
   estimateAction,
   trainAction,
   evaluateAction,
+  compareAction,
   experimentAction,
   retrieveAction,
   reconstructAction,

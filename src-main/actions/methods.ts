@@ -7,12 +7,14 @@ import type { EmbeddingMap, MapJob } from '../retrieval/embeddingMap.ts'
 import type { GalleryAnswers, GalleryJob } from '../retrieval/galleryAnswers.ts'
 import type { GallerySliceJob } from '../retrieval/galleryEmbeddings.ts'
 import type { Direction } from '../retrieval/pools.ts'
-import type { HeldOutJob } from '../retrieval/repeats.ts'
+import type { HeldOutJob, RunPlace } from '../retrieval/repeats.ts'
 import type { KeptSimilarity } from '../retrieval/runSimilarity.ts'
 import type { Conversion, convertCheckpoint } from '../training/published/convert.ts'
 import type { CheckpointInspection, CheckpointVerdict } from '../training/published/report.ts'
 import type { TrainingJob, TrainingSummary } from '../training/run.ts'
 import type { ReadOut, ReadOutJob } from '../evaluation/readOut.ts'
+import type { Comparison } from '../evaluation/comparison.ts'
+import type { ReconstructionScores, ReconstructionsJob } from '../evaluation/reconstructionScores.ts'
 import type { TopScores } from '../evaluation/runScores.ts'
 import type { NewTrialsFile } from '../subjects/decodeInputs.ts'
 import type { GallerySlice, ListedGallery, SheetShape } from '../subjects/galleryPictures.ts'
@@ -51,6 +53,19 @@ export interface RunScores {
   scores: Record<Direction, TopScores>
 }
 
+/** Which totals of reconstructions that were scored. */
+export interface TotalsJob extends ReconstructionsJob {
+  ks: number[]
+  pool?: number
+}
+
+/** Two runs of a subject, with their reconstructions where there are any. */
+export interface CompareJob {
+  a: { place: RunPlace; reconstructions?: ReconstructionsJob }
+  b: CompareJob['a']
+  seed: number
+}
+
 export interface EngineMethods {
   ping(params: Record<string, never>): PingResult
   /** Loads the backend and says what it is. */
@@ -65,6 +80,12 @@ export interface EngineMethods {
   scores(params: ScoresJob): RunScores
   /** Properties of scenes as read from a pack's embeddings of them. */
   readOut(params: ReadOutJob): ReadOut
+  /** Scores reconstructions image by image and keeps that with the run. */
+  scoreReconstructions(params: ReconstructionsJob): void
+  /** Totals of the scores of reconstructions. */
+  reconstructionScores(params: TotalsJob): ReconstructionScores
+  /** Two runs trial by trial. */
+  compareRuns(params: CompareJob): Comparison
   /** Held-out patterns of one fold and the images of the pool in two dimensions. */
   map(params: MapJob): EmbeddingMap
   /** Embeds a slice of a gallery with the encoders of a run's folds. */

@@ -103,5 +103,8 @@ export function meanInterval(values: ArrayLike<number>, own: Int32Array, random:
 export function meansByImage(values: ArrayLike<number>, own: ArrayLike<number>): Float64Array {
   const byImage = new Map<number, number[]>()
   Array.from(own, (image, i) => byImage.set(image, [...(byImage.get(image) ?? []), values[i]]))
-  return Float64Array.from([...byImage].sort(([a], [b]) => a - b), ([, own]) => mean(own))
+  return Float64Array.from(
+    [...byImage].sort(([a], [b]) => a - b),
+    ([, own]) => mean(own),
+  )
 }

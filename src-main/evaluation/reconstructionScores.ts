@@ -12,10 +12,12 @@ import { keptWithRun, readKept } from '../retrieval/heldOut.ts'
 import type { TrialSimilarity } from '../retrieval/pools.ts'
 import { openSubject } from '../subjects/subject.ts'
 import type { Subject } from '../subjects/subject.ts'
-import { METRIC_VERSION, metricIds } from './metrics.ts'
+import { METRIC_VERSION, metricIds, metrics } from './metrics.ts'
 import type { MetricId } from './metrics.ts'
 import { meanInterval } from './pairing.ts'
 import type { PairingTest } from './pairing.ts'
+import { scoreDirection } from './runScores.ts'
+import type { TopScores } from './runScores.ts'
 import { scoreReconstructions } from './scoreReconstructions.ts'
 import type { NetworkPaths, Reconstructed } from './scoreReconstructions.ts'
 import { mean } from './statistics.ts'
@@ -47,31 +49,66 @@ export interface MetricScore {
   version: string
 }
 
-/** Everything known of the scores of a set, by reconstruction and in total. */
-export interface ReconstructionScores {
+/** Scores by reconstruction, as kept with the run. */
+export interface ReconstructionValues {
   /** Row of the trial table of each reconstruction, (N); of averaged repeats the first. */
   trial: Int32Array
-  /** Correlations of pixels of every reconstruction with every image, and which images these are. */
+  /** Correlations of pixels of every reconstruction with every image. */
   pixels: TrialSimilarity
   /** Stimulus of each image, (M). */
   pool: Int32Array
-  values: Partial<Record<MetricId, Float64Array>>
-  scores: Partial<Record<MetricId, MetricScore>>
+  metrics: Partial<Record<MetricId, { values: Float64Array; test: PairingTest }>>
 }
 
-/** The scores of a set, computed once and kept with the run. */
-export async function reconstructionScores(
+/** The values of a set, computed once and kept with the run. */
+export async function reconstructionValues(
   job: ReconstructionsJob,
   options: RunOptions,
-): Promise<ReconstructionScores> {
-  const kept = await keptWithRun(job.runFolder, nameOf(job), () => compute(job, options))
-  return fromArrays(kept, job.seed)
+): Promise<ReconstructionValues> {
+  return fromArrays(await keptWithRun(job.runFolder, nameOf(job), () => compute(job, options)))
 }
 
 /** The same, if they were computed before; needs no TensorFlow. */
-export function keptReconstructionScores(job: ReconstructionsJob): ReconstructionScores | undefined {
+export function keptReconstructionValues(job: ReconstructionsJob): ReconstructionValues | undefined {
   const kept = readKept(job.runFolder, nameOf(job))
-  return kept && fromArrays(kept, job.seed)
+  return kept && fromArrays(kept)
+}
+
+/** What a set scores as a whole. */
+export interface ReconstructionScores {
+  metrics: Partial<Record<MetricId, MetricScore>>
+  /** Top-k of the seen images by correlation of pixels with the reconstruction. */
+  pixel: TopScores
+  /** Reconstructions, and distinct images among which they are told apart. */
+  trials: number
+  images: number
+}
+
+/** Totals with their intervals; a `pool` smaller than the images is drawn 30 times, as for retrieval by embeddings. */
+export function totalScores(
+  { metrics: found, pixels }: ReconstructionValues,
+  ks: readonly number[],
+  seed: number,
+  pool?: number,
+): ReconstructionScores {
+  const random = new Random(seed).split('interval')
+  const scores = Object.entries(found).map(([id, { values, test }]) => {
+    const score: MetricScore = {
+      mean: mean(values),
+      ci95: meanInterval(values, pixels.ownImage, random.split(id)),
+      n: values.length,
+      ...test,
+      version: METRIC_VERSION,
+    }
+    return [id, score] as const
+  })
+  const drawn = pool !== undefined && pool < pixels.images ? pool : undefined
+  return {
+    metrics: Object.fromEntries(scores),
+    pixel: scoreDirection(pixels, 'image', ks, seed, drawn),
+    trials: pixels.trials,
+    images: pixels.images,
+  }
 }
 
 function nameOf({ set, kind, seed, networks }: ReconstructionsJob): string {
@@ -156,28 +193,20 @@ function seenPicture(subject: Subject, stimulus: number): tf.Tensor4D {
   return tf.tensor4d(pixels, [1, height, width, 3])
 }
 
-function fromArrays(kept: Map<string, NdArray>, seed: number): ReconstructionScores {
+function fromArrays(kept: Map<string, NdArray>): ReconstructionValues {
   const data = <T>(label: string) => kept.get(label)!.data as T
-  const own = data<Int32Array>('own')
   const [trials, images] = kept.get('pixels')!.shape
   const ids = metricIds.filter((id) => kept.has(`values/${id}`))
-  const random = new Random(seed).split('interval')
-  const scoreOf = (id: MetricId): MetricScore => {
-    const values = data<Float64Array>(`values/${id}`)
-    const [chance, p] = data<Float64Array>(`test/${id}`)
-    return {
-      mean: mean(values),
-      ci95: meanInterval(values, own, random.split(id)),
-      n: values.length,
-      ...({ chance, p } satisfies PairingTest),
-      version: METRIC_VERSION,
-    }
+  const valuesOf = (id: MetricId) => {
+    const [others, p] = data<Float64Array>(`test/${id}`)
+    // Ties apart, whoever knows nothing identifies every second pair.
+    const chance = metrics[id].kind === 'identification' ? 0.5 : others
+    return { values: data<Float64Array>(`values/${id}`), test: { chance, p } }
   }
   return {
     trial: data('trial'),
-    pixels: { trials, images, values: data('pixels'), ownImage: own },
+    pixels: { trials, images, values: data('pixels'), ownImage: data('own') },
     pool: data('pool'),
-    values: Object.fromEntries(ids.map((id) => [id, data<Float64Array>(`values/${id}`)])),
-    scores: Object.fromEntries(ids.map((id) => [id, scoreOf(id)])),
+    metrics: Object.fromEntries(ids.map((id) => [id, valuesOf(id)])),
   }
 }

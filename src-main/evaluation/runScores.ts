@@ -1,5 +1,4 @@
 import { Random } from '../nn/random.ts'
-import { directions } from '../retrieval/pools.ts'
 import type { Direction, TrialSimilarity } from '../retrieval/pools.ts'
 import type { Score } from './retrievalScores.ts'
 import { scoreRetrieval } from './retrievalScores.ts'
@@ -9,17 +8,26 @@ export const POOL_DRAWS = 30
 
 export type TopScores = Record<`top${number}`, Score>
 
-/** Scores in both directions within each of `ks`; a `pool` smaller than the test set is drawn 30 times. */
-export function scoreRun(
+/** Scores in one direction within each of `ks`; a `pool` smaller than the test set is drawn 30 times. */
+export function scoreDirection(
+  similarity: TrialSimilarity,
+  direction: Direction,
+  ks: readonly number[],
+  seed: number,
+  pool?: number,
+): TopScores {
+  const drawn = pool === undefined ? undefined : { size: pool, draws: POOL_DRAWS }
+  const { top } = scoreRetrieval(similarity, direction, ks, new Random(seed).split(direction), drawn)
+  return Object.fromEntries([...top].map(([k, score]) => [`top${k}`, score]))
+}
+
+/** Scores in both directions. */
+export const scoreRun = (
   similarity: TrialSimilarity,
   ks: readonly number[],
   seed: number,
   pool?: number,
-): Record<Direction, TopScores> {
-  const drawn = pool === undefined ? undefined : { size: pool, draws: POOL_DRAWS }
-  const scores = directions.map((direction) => {
-    const { top } = scoreRetrieval(similarity, direction, ks, new Random(seed).split(direction), drawn)
-    return [direction, Object.fromEntries([...top].map(([k, score]) => [`top${k}`, score]))] as const
-  })
-  return Object.fromEntries(scores) as Record<Direction, TopScores>
-}
+): Record<Direction, TopScores> => ({
+  image: scoreDirection(similarity, 'image', ks, seed, pool),
+  brain: scoreDirection(similarity, 'brain', ks, seed, pool),
+})

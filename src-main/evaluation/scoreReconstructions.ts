@@ -27,7 +27,7 @@ export interface Reconstructed {
   own: Int32Array
 }
 
-export interface ReconstructionValues {
+export interface ScoredReconstructions {
   /** Of each metric that could be computed, a value per reconstruction, (N), and the test against other images. */
   metrics: Partial<Record<MetricId, { values: Float64Array; test: PairingTest }>>
   /** Correlations of pixels of every reconstruction with every image, (N, M). */
@@ -46,11 +46,11 @@ export async function scoreReconstructions(
   networks: NetworkPaths,
   random: Random,
   options: RunOptions,
-): Promise<ReconstructionValues> {
+): Promise<ScoredReconstructions> {
   const { images, recons, own } = set
   const n = recons.count
   const blocks = exchangeBlocks(images.count, random.split('blocks'))
-  const found: ReconstructionValues['metrics'] = {}
+  const found: ScoredReconstructions['metrics'] = {}
   /** Keeps a metric's values, which lie where each reconstruction is paired with its own image. */
   const keep = (id: MetricId, value: PairValue): void => {
     const values = Float64Array.from(own, (image, recon) => value(image, recon))
@@ -86,11 +86,13 @@ function winShare(r: Float64Array, n: number, images: number): PairValue {
 }
 
 /** Tells how far it is and lets an abort come through. */
-const pauser = (phase: string, { signal, progress }: RunOptions) => async (done: number, total: number) => {
-  progress({ phase, done, total })
-  await new Promise(setImmediate)
-  signal.throwIfAborted()
-}
+const pauser =
+  (phase: string, { signal, progress }: RunOptions) =>
+  async (done: number, total: number) => {
+    progress({ phase, done, total })
+    await new Promise(setImmediate)
+    signal.throwIfAborted()
+  }
 
 /** Correlations of pixels of all pairs, (M, N), and of each reconstruction with its own image in double precision, (N). */
 async function comparePixels({ images, recons, own }: Reconstructed, options: RunOptions) {

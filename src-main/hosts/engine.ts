@@ -2,6 +2,8 @@ import type { EngineMethods } from '../actions/methods.ts'
 import { serve } from '../base/serve.ts'
 import { loadBackend } from '../engine/backend.ts'
 import { readOut } from '../evaluation/readOut.ts'
+import { compareRuns } from '../evaluation/comparison.ts'
+import { reconstructionValues, totalScores } from '../evaluation/reconstructionScores.ts'
 import { scoreRun } from '../evaluation/runScores.ts'
 import { knockOut } from '../reconstruction/knockOut.ts'
 import { reconstruct } from '../reconstruction/reconstruct.ts'
@@ -38,6 +40,22 @@ serve<EngineMethods>({
   async readOut(job, options) {
     await loadBackend()
     return readOut(job, options)
+  },
+  async scoreReconstructions(job, options) {
+    await loadBackend()
+    await reconstructionValues(job, options)
+  },
+  async reconstructionScores({ ks, pool, ...job }, options) {
+    await loadBackend()
+    return totalScores(await reconstructionValues(job, options), ks, job.seed, pool)
+  },
+  async compareRuns({ a, b, seed }, options) {
+    await loadBackend()
+    const compared = async ({ place, reconstructions }: typeof a) => ({
+      similarity: await similarityOf(place),
+      reconstructions: reconstructions && (await reconstructionValues(reconstructions, options)),
+    })
+    return compareRuns(await compared(a), await compared(b), seed)
   },
   async map(job, options) {
     await loadBackend()

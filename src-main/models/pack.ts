@@ -128,8 +128,8 @@ function disagreements(inspections: ReadonlyMap<PartName, Inspection>): [PartNam
   })
 }
 
-/** `image_encoder/`, `metrics/alexnet…`. */
-function placeOf(name: PartName): string {
+/** Where a part belongs, relative to its pack: `image_encoder/`, `metrics/alexnet…`. */
+export function placeOf(name: PartName): string {
   const { folder, fileNames: [start] = [] }: Part = packParts[name]
   return start ? `${folder}/${start}…` : `${folder}/`
 }

@@ -68,7 +68,14 @@ export const useRetrieval = defineStore('retrieval', () => {
     () => facts.value && JSON.stringify([facts.value.run, facts.value.repeats, pool.value, seed.value]),
     (_key, signal) =>
       api.evaluate.mutate(
-        { run: facts.value!.run, repeats: facts.value!.repeats, top: '1,5', pool: pool.value, seed: seed.value },
+        {
+          run: facts.value!.run,
+          kind: 'none',
+          repeats: facts.value!.repeats,
+          top: '1,5',
+          pool: pool.value,
+          seed: seed.value,
+        },
         { signal },
       ),
   )

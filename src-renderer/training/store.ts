@@ -139,7 +139,7 @@ export const useTraining = defineStore('training', () => {
     if (record?.state !== 'done' || scores.has(id) || scoring.has(id)) return
     scoring.add(id)
     try {
-      scores.set(id, await api.evaluate.mutate({ run: id }))
+      scores.set(id, await api.evaluate.mutate({ run: id, kind: 'none' }))
     } catch (error) {
       scores.set(id, toProblem(error))
     } finally {

@@ -122,7 +122,7 @@ describe('a finished run', () => {
     expect(single.rows).toBe([...subject.trials.part].filter((part) => part === 1).length)
     expect(single.rows).toBeGreaterThan(12)
     const score = (repeats?: 'single' | 'average') =>
-      evaluateAction.run(ctx, { workspace, run, top: '1', seed: 42, repeats }, quiet)
+      evaluateAction.run(ctx, { workspace, run, kind: 'none', top: '1', seed: 42, repeats }, quiet)
     const [own, average, alone] = [await score(), await score('average'), await score('single')]
     expect(average).toEqual(own)
     expect([alone.trials, alone.retrieval.image.top1.n, alone.pool]).toEqual([single.rows, single.rows, 12])
