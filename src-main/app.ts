@@ -7,6 +7,7 @@ import { OpenSubjects } from './api/openSubjects.ts'
 import { PickedPaths } from './api/picked.ts'
 import { router } from './api/router.ts'
 import { brainRoutes } from './api/routes/brain.ts'
+import { evaluationRoutes } from './api/routes/evaluation.ts'
 import { fileRoutes } from './api/routes/files.ts'
 import { reconstructionRoutes } from './api/routes/reconstructions.ts'
 import { retrievalRoutes } from './api/routes/retrieval.ts'
@@ -79,6 +80,7 @@ export async function createApp(host: Host): Promise<App> {
       c.json({ native: host.native, browse: host.allow.length > 0, workspace: services.workspace.path }),
     )
     .route('/brain', brainRoutes(services))
+    .route('/evaluation', evaluationRoutes(services))
     .route('/files', fileRoutes(services))
     .route('/reconstructions', reconstructionRoutes(services))
     .route('/retrieval', retrievalRoutes(services))

@@ -2,12 +2,13 @@ import * as v from 'valibot'
 import { MindEyeError } from '../base/errors.ts'
 import type { Comparison } from '../evaluation/comparison.ts'
 import { metrics } from '../evaluation/metrics.ts'
+import { kinds } from '../reconstruction/sets.ts'
 import type { Kind } from '../reconstruction/sets.ts'
 import type { RunRecord, Workspace } from '../workspace/index.ts'
 import { defineAction } from './action.ts'
 import { questions } from './evaluate.ts'
 import { finishedRun } from './finishedRun.ts'
-import { chooseSet, kindField, metricPackField, scoreSet, setField } from './reconstructed.ts'
+import { chooseSet, metricPackField, scoreSet, setField } from './reconstructed.ts'
 import type { ChosenSet } from './reconstructed.ts'
 import { runPlace } from './runPlace.ts'
 import { formatTable } from './table.ts'
@@ -27,6 +28,8 @@ export interface RunComparison extends Comparison {
   seed: number
 }
 
+const kindField = v.picklist([...kinds, 'none'])
+
 export const compareAction = defineAction({
   name: 'compare',
   summary: 'Compare two runs of a subject, or two kinds of reconstructions, trial by trial with a paired test.',
@@ -34,7 +37,10 @@ export const compareAction = defineAction({
     workspace: v.pipe(v.string(), v.description('the workspace folder')),
     run: v.pipe(v.string(), v.description('id of a run')),
     against: v.pipe(v.string(), v.description('id of the run to compare it with; may be the same one')),
-    kind: v.optional(v.pipe(kindField, v.description('which reconstructions of the run')), 'combined'),
+    kind: v.optional(
+      v.pipe(kindField, v.description('which reconstructions of the run; none: what it retrieves alone')),
+      'combined',
+    ),
     againstKind: v.optional(v.pipe(kindField, v.description('which of the other run (default: as --kind)'))),
     set: setField,
     againstSet: setField,
@@ -49,12 +55,19 @@ export const compareAction = defineAction({
     const sides = [
       { run: a, asked: { kind, set: input.set } },
       { run: b, asked: { kind: input.againstKind ?? kind, set: input.againstSet } },
-    ].map(({ run, asked }) => ({ run, kind: asked.kind, chosen: chooseSet(workspace, run, { ...asked, pack, seed }) }))
-    for (const { chosen } of sides) if (typeof chosen !== 'string') await scoreSet(ctx, chosen, options)
+    ].map(({ run, asked: { kind, set } }) => ({
+      run,
+      chosen: kind === 'none' ? undefined : chooseSet(workspace, run, { kind, set, pack, seed }),
+    }))
+    for (const { chosen } of sides) if (typeof chosen === 'object') await scoreSet(ctx, chosen, options)
     const jobs = sides.map(({ run, chosen }) => comparedJob(workspace, run, chosen))
-    const comparison = await ctx.engine().call('compareRuns', { a: jobs[0], b: jobs[1], seed }, { signal: options.signal })
-    const [left, right] = sides.map(({ run, kind, chosen }): ComparedRun =>
-      typeof chosen === 'string' ? { run: run.id, note: chosen } : { run: run.id, kind, set: chosen.job.set.id },
+    const comparison = await ctx
+      .engine()
+      .call('compareRuns', { a: jobs[0], b: jobs[1], seed }, { signal: options.signal })
+    const [left, right] = sides.map(({ run, chosen }): ComparedRun =>
+      typeof chosen === 'object'
+        ? { run: run.id, kind: chosen.job.kind, set: chosen.job.set.id }
+        : { run: run.id, note: chosen },
     )
     return { a: left, b: right, seed, ...comparison }
   },
@@ -88,9 +101,9 @@ const scoreTitle = (score: Comparison['scores'][number]['score']): string =>
     ? `top-1, ${questions[score === 'retrieval.image' ? 'image' : 'brain']}`
     : metrics[score].title
 
-const comparedJob = (workspace: Workspace, run: RunRecord, chosen: ChosenSet | string) => ({
+const comparedJob = (workspace: Workspace, run: RunRecord, chosen: ChosenSet | string | undefined) => ({
   place: runPlace(workspace, run),
-  reconstructions: typeof chosen === 'string' ? undefined : chosen.job,
+  reconstructions: typeof chosen === 'object' ? chosen.job : undefined,
 })
 
 function checkSubject(a: RunRecord, b: RunRecord): void {

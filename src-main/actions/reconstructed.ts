@@ -6,7 +6,7 @@ import { metricNetworks } from '../evaluation/metricPack.ts'
 import type { MissingMetrics } from '../evaluation/metricPack.ts'
 import { keptReconstructionValues } from '../evaluation/reconstructionScores.ts'
 import type { ReconstructionsJob } from '../evaluation/reconstructionScores.ts'
-import { findSet, kinds, listSets } from '../reconstruction/sets.ts'
+import { findSet, listSets } from '../reconstruction/sets.ts'
 import type { Kind, SetRecord } from '../reconstruction/sets.ts'
 import type { RunRecord, Workspace } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
@@ -14,7 +14,6 @@ import { quote } from './finishedRun.ts'
 import { choosePack } from './runPack.ts'
 import { runConfig } from './train.ts'
 
-export const kindField = v.picklist(kinds)
 export const setField = v.optional(
   v.pipe(v.string(), v.description('id of the set of reconstructions (default: the newest that has the kind)')),
 )

@@ -82,27 +82,31 @@ export const moments = (grey: Float64Array, width: number): GreyMoments => ({
   ),
 })
 
-const WINDOW = (() => {
+/** Weights of the window from its edge to its middle; it is symmetric. */
+const [w0, w1, w2, w3, w4, w5] = (() => {
   const weights = Array.from({ length: 2 * RADIUS + 1 }, (_, i) => Math.exp(-((i - RADIUS) ** 2) / (2 * SIGMA ** 2)))
   const total = weights.reduce((sum, w) => sum + w, 0)
   return weights.map((w) => w / total)
 })()
+
+/** The window over eleven values that lie `step` apart. Written out: a set of images takes tens of thousands of windowed maps. */
+const weighted = (x: Float64Array, at: number, step: number): number =>
+  w0 * (x[at] + x[at + 10 * step]) +
+  w1 * (x[at + step] + x[at + 9 * step]) +
+  w2 * (x[at + 2 * step] + x[at + 8 * step]) +
+  w3 * (x[at + 3 * step] + x[at + 7 * step]) +
+  w4 * (x[at + 4 * step] + x[at + 6 * step]) +
+  w5 * x[at + 5 * step]
 
 /** Means under the window at every place where it fits, of a map of `width` columns: (H, W) → (H − 2 radius, W − 2 radius). */
 function windowed(map: Float64Array, width: number): Float64Array {
   const height = map.length / width
   const [rows, columns] = [height - 2 * RADIUS, width - 2 * RADIUS]
   const across = new Float64Array(height * columns)
-  for (let r = 0; r < height; r++)
-    for (let c = 0; c < columns; c++) {
-      let sum = 0
-      for (let k = 0; k < WINDOW.length; k++) sum += WINDOW[k] * map[r * width + c + k]
-      across[r * columns + c] = sum
-    }
+  for (let r = 0, at = 0; r < height; r++)
+    for (let c = 0; c < columns; c++, at++) across[at] = weighted(map, r * width + c, 1)
   const out = new Float64Array(rows * columns)
-  for (let r = 0; r < rows; r++)
-    for (let k = 0; k < WINDOW.length; k++)
-      for (let c = 0; c < columns; c++) out[r * columns + c] += WINDOW[k] * across[(r + k) * columns + c]
+  for (let at = 0; at < out.length; at++) out[at] = weighted(across, at, columns)
   return out
 }
 

@@ -1,0 +1,15 @@
+import { apiUrl, getJson } from '../shared/api.ts'
+import type { EvaluationCatalogue, KindValues, ListedSet, RowKey } from './rows.ts'
+
+export const loadCatalogue = (signal: AbortSignal) => getJson<EvaluationCatalogue>('evaluation/catalogue', signal)
+
+/** Sets of reconstructions of all finished runs, of each run the newest first. */
+export const loadSets = (signal: AbortSignal) => getJson<ListedSet[]>('evaluation/sets', signal)
+
+const kindPath = ({ run, set, kind }: RowKey) =>
+  ['evaluation', run, set, kind].map((part) => encodeURIComponent(part!)).join('/')
+
+export const loadValues = (key: RowKey) => getJson<KindValues>(kindPath(key))
+
+/** A reconstruction as it was made. */
+export const pictureUrl = (key: RowKey, trial: number): string => apiUrl(`${kindPath(key)}/${trial}.png`)

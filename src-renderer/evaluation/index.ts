@@ -1,0 +1,40 @@
+import { ChartScatter } from 'lucide-vue-next'
+import type { PanelDef, Place } from '../app/place.ts'
+import DistributionPanel from './DistributionPanel.vue'
+import EvaluateInspector from './EvaluateInspector.vue'
+import EvaluateTree from './EvaluateTree.vue'
+import PairedPanel from './PairedPanel.vue'
+import ScatterPanel from './ScatterPanel.vue'
+import ScoresPanel from './ScoresPanel.vue'
+import { useEvaluation } from './store.ts'
+
+/** The row whose images are shown, with n and split. */
+function focusWords(): string | undefined {
+  const evaluation = useEvaluation()
+  const row = evaluation.ownRows.find(({ key }) => key === evaluation.focused)
+  return row && `${row.name}, ${row.about}`
+}
+
+const panels: PanelDef[] = [
+  { id: 'scores', title: 'Scores', component: ScoresPanel },
+  { id: 'scatter', title: 'Images', component: ScatterPanel, subtitle: focusWords },
+  { id: 'distributions', title: 'Distributions', component: DistributionPanel },
+  { id: 'paired', title: 'Trial by trial', component: PairedPanel },
+]
+
+/** What decoders are worth: scores beside published ones, image by image, and against each other. */
+export const evaluate: Place = {
+  id: 'evaluate',
+  title: 'Evaluate',
+  icon: ChartScatter,
+  key: '4',
+  panels,
+  layout: [
+    { panel: 'scores' },
+    { panel: 'scatter', beside: 'scores', side: 'below', share: 0.5 },
+    { panel: 'paired', beside: 'scatter', side: 'right', share: 0.5 },
+    { panel: 'distributions', beside: 'scatter', side: 'within' },
+  ],
+  tree: EvaluateTree,
+  inspector: EvaluateInspector,
+}
