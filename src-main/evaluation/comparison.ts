@@ -71,7 +71,7 @@ export function compareRuns(a: Compared, b: Compared, seed: number): Comparison 
 
   const [x, y] = [a.reconstructions, b.reconstructions]
   if (x && y)
-    for (const id of metricIds)
+    for (const id of metricIds.filter((id) => x.metrics[id] && y.metrics[id]))
       if (metrics[id].kind !== 'identification' || isSame(x.pool, y.pool))
         add(id, metrics[id].better, ({ reconstructions }) => valuesOf(reconstructions!, id))
       else incomparable.push({ score: id, reason: 'they are told apart among different images' })

@@ -185,7 +185,7 @@ describe('the routes of the Evaluate place', { timeout: 240_000 }, () => {
       expect(mean(values.values.pixcorr!)).toBeCloseTo(pixcorr!.mean, 12)
       expect(values.stimulus).toEqual(values.trial.map((trial) => subject.trials.stimulus[trial]))
       expect(values.missing).toHaveLength(5)
-      expect(await json<KindValues>(`${runs.mindeye}/${set}/low`)).toMatchObject({ scored: false, values: {} })
+      expect(await json<KindValues>(`${runs.mindeye}/${set}/low?seed=5`)).toMatchObject({ scored: false, values: {} })
 
       const picture = await get(`${runs.mindeye}/${set}/combined/${values.trial[0]}.png`)
       expect(picture.headers.get('Content-Type')).toBe('image/png')
