@@ -13,7 +13,7 @@ import { ownRepeats } from '../retrieval/repeats.ts'
 import type { Repeats } from '../retrieval/repeats.ts'
 import { defineAction } from './action.ts'
 import { finishedRun } from './finishedRun.ts'
-import { chooseSet, metricPackField, scoreSet, setField } from './reconstructed.ts'
+import { chooseSet, metricPackField, repeatsOf, scoreSet, setField } from './reconstructed.ts'
 import { repeatsField, runPlace } from './runPlace.ts'
 import { formatTable } from './table.ts'
 import { runConfig } from './train.ts'
@@ -48,7 +48,7 @@ export interface Evaluation extends Partial<ReconstructionEvaluation> {
   /** Scored brain patterns and distinct images among which they are told apart. */
   trials: number
   pool: number
-  /** Of held-out patterns; reconstructions are made as the run was trained. */
+  /** Of held-out patterns, from which the pictures were made, too. */
   repeats: Repeats
   seed: number
   /** By embeddings in both directions; of reconstructions the images nearest in pixels. */
@@ -95,9 +95,10 @@ export const evaluateAction = defineAction({
     const { signal } = options
     const workspace = await ctx.workspace(input.workspace)
     const run = finishedRun(workspace, input.run)
-    const { kind, seed, pool, repeats } = input
+    const { kind, seed, pool } = input
     const ks = input.top.split(',').map(Number)
     const chosen = kind === 'none' ? undefined : chooseSet(workspace, run, { ...input, kind })
+    const repeats = input.repeats ?? (typeof chosen === 'object' ? repeatsOf(chosen.job.set) : undefined)
     const job = { ...runPlace(workspace, run), repeats, ks, drawSeed: seed, pool }
     const { trials, images, scores } = await ctx.engine().call('scores', job, { signal })
     const { training, split } = runConfig(run)

@@ -8,6 +8,7 @@ import { keptReconstructionValues } from '../evaluation/reconstructionScores.ts'
 import type { ReconstructionsJob } from '../evaluation/reconstructionScores.ts'
 import { findSet, listSets } from '../reconstruction/sets.ts'
 import type { Kind, SetRecord } from '../reconstruction/sets.ts'
+import type { Repeats } from '../retrieval/repeats.ts'
 import type { RunRecord, Workspace } from '../workspace/index.ts'
 import type { ActionContext } from './action.ts'
 import { quote } from './finishedRun.ts'
@@ -15,7 +16,10 @@ import { choosePack } from './runPack.ts'
 import { runConfig } from './train.ts'
 
 export const setField = v.optional(
-  v.pipe(v.string(), v.description('id of the set of reconstructions (default: the newest that has the kind)')),
+  v.pipe(
+    v.string(),
+    v.description('id of the set of reconstructions (default: of those made with all areas the one with most trials)'),
+  ),
 )
 export const metricPackField = v.optional(
   v.pipe(v.string(), v.description('id of the pack with the networks of the metrics (default: the pack of the run)')),
@@ -24,6 +28,8 @@ export const metricPackField = v.optional(
 export interface AskedSet {
   kind: Kind
   set?: string
+  /** Of the patterns that pictures were made from (default: whichever). */
+  repeats?: Repeats
   pack?: string
   seed: number
 }
@@ -41,7 +47,11 @@ export function chooseSet(workspace: Workspace, run: RunRecord, asked: AskedSet)
   const sets = listSets(runFolder)
   const named = asked.set === undefined ? undefined : findSet(runFolder, asked.set)
   if (named) checkKind(named, kind)
-  const set = named ?? sets.find((candidate) => candidate.kinds.includes(kind) && candidate.trials.length)
+  const [fullest] = sets
+    .filter((set) => set.kinds.includes(kind) && set.trials.length && !set.settings.without)
+    .filter((set) => asked.repeats === undefined || asked.repeats === repeatsOf(set))
+    .sort((a, b) => b.trials.length - a.trials.length)
+  const set = named ?? fullest
   const command = `\`mindeye reconstruct --workspace ${quote(workspace.path)} --run ${run.id}\``
   if (!set) {
     const there = [...new Set(sets.flatMap((candidate) => candidate.kinds))]
@@ -53,6 +63,9 @@ export function chooseSet(workspace: Workspace, run: RunRecord, asked: AskedSet)
   const { networks, missing } = metricNetworks(packFolder(workspace, run, asked.pack))
   return { job: { runFolder, subjectFolder, set, kind, seed, networks }, missing }
 }
+
+/** Of the patterns that a set's pictures were made from, where it says so. */
+export const repeatsOf = ({ settings }: SetRecord): Repeats | undefined => settings.repeats as Repeats | undefined
 
 function checkKind(set: SetRecord, kind: Kind): void {
   if (set.kinds.includes(kind)) return

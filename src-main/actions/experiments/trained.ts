@@ -60,7 +60,7 @@ export async function runTrained(
         { subject, preset, set: { ...set, ...own }, split, seed, pack },
         progress,
       )
-      const scoring = { workspace: workspace.path, run, top: '1', seed: 1 }
+      const scoring = { workspace: workspace.path, run, kind: 'none', top: '1', seed: 1 } as const
       const scored = await evaluateAction.run(ctx, scoring, { signal: options.signal, progress() {} })
       for (const direction of directions) tops[direction].push(scored.retrieval[direction].top1.mean)
       chance = scored.retrieval.image.top1.chance
