@@ -57,13 +57,13 @@ export const useEvaluation = defineStore('evaluation', () => {
   )
   const sets = computed(() => setsLoaded.value ?? [])
   const setsOf = (run: string) => sets.value.filter((set) => set.run === run)
-  /** Everything of a run that can be a row: its retrieval, or the kinds of its newest set. */
+  /** What a run is shown by unless somebody chooses: the kinds of its fullest set made with all areas, else its retrieval. */
   const keysOf = (run: string): string[] => {
-    const [newest] = setsOf(run)
-    if (!newest) return [run]
-    return kindOrder
-      .filter((kind) => newest.kinds.includes(kind))
-      .map((kind) => keyText({ run, set: newest.set, kind }))
+    const whole = setsOf(run).filter(({ without }) => !without.length)
+    const [fullest] = whole.sort((a, b) => b.trials - a.trials)
+    if (!fullest) return [run]
+    const { set, kinds } = fullest
+    return kindOrder.filter((kind) => kinds.includes(kind)).map((kind) => keyText({ run, set, kind }))
   }
 
   const first = computed(
@@ -141,9 +141,11 @@ export const useEvaluation = defineStore('evaluation', () => {
   }
 
   const nameOf = (key: string): string => {
-    const { run, kind } = parseKey(key)
+    const { run, set, kind } = parseKey(key)
     const record = workspace.runOf(run)
-    return [record ? shortName(record) : run, kind].filter(Boolean).join(', ')
+    // Of several sets each is told by its id.
+    const which = set && setsOf(run).length > 1 ? `${kind} ${set.slice(0, 4)}` : kind
+    return [record ? shortName(record) : run, which].filter(Boolean).join(', ')
   }
   const ownRows = computed((): ScoreRow[] =>
     shown.value.map((key) => {

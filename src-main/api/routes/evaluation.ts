@@ -34,6 +34,8 @@ export interface ListedSet {
   created: string
   trials: number
   kinds: Kind[]
+  /** Areas whose voxels were put to their mean. */
+  without: string[]
 }
 
 /** Scores of one kind of a set, reconstruction by reconstruction. */
@@ -61,8 +63,9 @@ export const evaluationRoutes = ({ workspace }: Services) => {
   const noStore = { 'Cache-Control': 'no-store' }
 
   const listed = (run: RunRecord): ListedSet[] =>
-    listSets(workspace.runs.folderOf(run.id)).map(({ id, created, trials, kinds }) => ({
+    listSets(workspace.runs.folderOf(run.id)).map(({ id, created, trials, kinds, settings }) => ({
       ...{ run: run.id, set: id, created, trials: trials.length, kinds },
+      without: (settings.without as string[] | undefined) ?? [],
     }))
 
   function asked(c: Context): { run: RunRecord; kind: Kind; chosen: ChosenSet } {
