@@ -123,7 +123,11 @@ describe.skipIf(skipReason)('Decode, Retrieve', () => {
     await seed.fill('7')
     await seed.press('Enter')
     await agreesWith(await retrieve({ pool: 5, seed: 7 }))
-    const { retrieval } = await evaluateAction.run(ctx, { workspace, run, kind: 'none', top: '1,5', seed: 7, pool: 5 }, quiet)
+    const { retrieval } = await evaluateAction.run(
+      ctx,
+      { workspace, run, kind: 'none', top: '1,5', seed: 7, pool: 5 },
+      quiet,
+    )
     await soon(() => page.locator('[data-test=scores]').innerText()).toContain(retrieval.image.top1.mean.toFixed(3))
     await pool.fill('1000')
     await pool.press('Enter')
