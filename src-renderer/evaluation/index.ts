@@ -8,11 +8,11 @@ import ScatterPanel from './ScatterPanel.vue'
 import ScoresPanel from './ScoresPanel.vue'
 import { useEvaluation } from './store.ts'
 
-/** The row whose images are shown, with n and split. */
+/** The row whose images are shown, with n. */
 function focusWords(): string | undefined {
   const evaluation = useEvaluation()
   const row = evaluation.ownRows.find(({ key }) => key === evaluation.focused)
-  return row && `${row.name}, ${row.about}`
+  return row && `${row.name}, n ${row.cells.pixcorr?.n ?? 0}`
 }
 
 const panels: PanelDef[] = [

@@ -33,7 +33,7 @@ describe.skipIf(skipReason)('Evaluate', { timeout: 300_000 }, () => {
   beforeAll(async () => {
     workspace = join(temporaryFolder(), 'workspace')
     ctx = createContext(() => {})
-    const demo = await demoAction.run(ctx, { workspace, images: 40, set }, quiet)
+    const demo = await demoAction.run(ctx, { workspace, images: 24, set }, quiet)
     runs = { mindeye: demo.mindeye.run, ridge: demo.ridge.run }
     const subject = await openSubject(join(workspace, 'subjects', demo.subject))
     const written = await writeReconstructions(join(workspace, 'runs', runs.mindeye), subject, {
@@ -67,7 +67,7 @@ describe.skipIf(skipReason)('Evaluate', { timeout: 300_000 }, () => {
     await soon(() => row(combined()).innerText()).toContain(text)
     expect(await row(combined()).innerText()).toContain(`[${pixcorr!.ci95.map((x) => minus(x.toFixed(2))).join(', ')}]`)
     expect(await row(combined()).innerText()).toContain(retrieval.image.top1.mean.toFixed(3))
-    expect(await row(combined()).innerText()).toMatch(/n 20, pool 20, repeats averaged, split shipped/)
+    expect(await row(combined()).innerText()).toMatch(/n 12, pool 12, repeats averaged, split shipped/)
     expect(await row(combined()).locator('td[colspan]').count()).toBe(0)
     // What is missing says why, where the score would be and in the inspector.
     expect(await row(combined()).getByText('no network').count()).toBe(6)
@@ -142,14 +142,14 @@ describe.skipIf(skipReason)('Evaluate', { timeout: 300_000 }, () => {
       await soon(() => line.innerText()).toContain(minus(difference.toFixed(3)))
       expect(await line.innerText()).toContain(`[${ci95.map((x) => minus(x.toFixed(3))).join(', ')}]`)
     }
-    expect(await page.locator('.paired circle.point').count()).toBe(20)
+    expect(await page.locator('.paired circle.point').count()).toBe(12)
   })
 
   test('distributions have a strip per row, with chance as a labelled rule', async () => {
     await page.locator('.tab', { hasText: 'Distributions' }).click()
     const strips = region('Distributions')
     await strips.locator('circle').first().waitFor()
-    expect(await strips.locator('circle').count()).toBe(40)
+    expect(await strips.locator('circle').count()).toBe(24)
     expect(await strips.locator('[data-test=chance]').count()).toBe(2)
     expect(await strips.textContent()).toMatch(/chance −?\d\.\d\d/)
     const point = strips.locator('circle').last()
