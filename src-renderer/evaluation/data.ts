@@ -1,4 +1,4 @@
-import { apiUrl, getJson } from '../shared/api.ts'
+import { getJson } from '../shared/api.ts'
 import type { EvaluationCatalogue, KindValues, ListedSet, RowKey } from './rows.ts'
 
 export const loadCatalogue = (signal: AbortSignal) => getJson<EvaluationCatalogue>('evaluation/catalogue', signal)
@@ -10,6 +10,3 @@ const kindPath = ({ run, set, kind }: RowKey) =>
   ['evaluation', run, set, kind].map((part) => encodeURIComponent(part!)).join('/')
 
 export const loadValues = (key: RowKey) => getJson<KindValues>(kindPath(key))
-
-/** A reconstruction as it was made. */
-export const pictureUrl = (key: RowKey, trial: number): string => apiUrl(`${kindPath(key)}/${trial}.png`)

@@ -1,6 +1,5 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
-import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { finishedRun } from '../../actions/finishedRun.ts'
 import { chooseSet } from '../../actions/reconstructed.ts'
@@ -12,12 +11,11 @@ import type { Metric, MetricId } from '../../evaluation/metrics.ts'
 import { publishedTable } from '../../evaluation/published.ts'
 import type { PublishedTable } from '../../evaluation/published.ts'
 import { keptReconstructionValues } from '../../evaluation/reconstructionScores.ts'
-import { findSet, kinds, listSets, picturePath } from '../../reconstruction/sets.ts'
+import { kinds, listSets } from '../../reconstruction/sets.ts'
 import type { Kind } from '../../reconstruction/sets.ts'
 import type { RunRecord } from '../../workspace/index.ts'
 import { queryOf, wholeNumber } from '../query.ts'
 import type { Services } from '../services.ts'
-import { tagged } from '../tagged.ts'
 
 /** What can be measured, and what was published. */
 export interface EvaluationCatalogue {
@@ -56,7 +54,13 @@ export interface KindValues {
 /** The seed of `evaluate` unless it is told another. */
 const SEED = '42'
 const valuesQuery = v.object({ seed: v.optional(wholeNumber(), SEED) })
-const kindOf = v.picklist(kinds)
+
+/** A kind from an address. */
+function kindOf(text: string): Kind {
+  const kind = kinds.find((one) => one === text)
+  if (kind) return kind
+  throw new MindEyeError({ kind: 'input', where: 'kind', expected: `one of ${kinds.join(', ')}`, found: text })
+}
 
 /** Scores of reconstructions, as kept with their runs; whatever must be computed is an action's business. */
 export const evaluationRoutes = ({ workspace }: Services) => {
@@ -70,7 +74,7 @@ export const evaluationRoutes = ({ workspace }: Services) => {
 
   function asked(c: Context): { run: RunRecord; kind: Kind; chosen: ChosenSet } {
     const run = finishedRun(workspace, c.req.param('run')!)
-    const kind = v.parse(kindOf, c.req.param('kind'))
+    const kind = kindOf(c.req.param('kind')!)
     const { seed } = queryOf(c, valuesQuery)
     const chosen = chooseSet(workspace, run, { kind, set: c.req.param('set'), seed })
     if (typeof chosen === 'string')
@@ -90,7 +94,7 @@ export const evaluationRoutes = ({ workspace }: Services) => {
       const finished = workspace.runs.list().filter(({ state }) => state === 'done')
       return c.json<ListedSet[]>(finished.flatMap(listed), 200, noStore)
     })
-    .get('/:run/:set/:kind{low|high|combined}', (c) => {
+    .get('/:run/:set/:kind', (c) => {
       const { run, kind, chosen } = asked(c)
       const kept = keptReconstructionValues(chosen.job)
       const values = Object.entries(kept?.metrics ?? {}).map(([id, { values }]) => [id, [...values]] as const)
@@ -103,16 +107,6 @@ export const evaluationRoutes = ({ workspace }: Services) => {
         },
         200,
         noStore,
-      )
-    })
-    .get('/:run/:set/:kind{low|high|combined}/:file{[0-9]+\\.png}', (c) => {
-      const { id } = finishedRun(workspace, c.req.param('run'))
-      const set = findSet(workspace.runs.folderOf(id), c.req.param('set'))
-      const kind = v.parse(kindOf, c.req.param('kind'))
-      const trial = Number.parseInt(c.req.param('file'), 10)
-      const path = picturePath(set, trial, kind)
-      return tagged(c, 'image/png', `${id}-${set.id}-${kind}-${trial}`, () =>
-        Promise.resolve(new Uint8Array(readFileSync(path))),
       )
     })
 }
