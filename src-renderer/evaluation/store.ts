@@ -1,12 +1,11 @@
 import { defineStore } from 'pinia'
 import { computed, markRaw, ref, shallowReactive, watch } from 'vue'
 import { api, start, toProblem, type Problem } from '../shared/api.ts'
-import { counted } from '../shared/format.ts'
+import { counted, runName } from '../shared/format.ts'
 import { useHistory } from '../shared/history.ts'
 import { useLoaded } from '../shared/reload.ts'
 import { useSelection } from '../shared/selection.ts'
 import { useWorkspace } from '../shared/workspace.ts'
-import { shortName } from '../training/compareRuns.ts'
 import { assignSlots, styleOf } from '../training/series.ts'
 import { loadCatalogue, loadSets, loadValues } from './data.ts'
 import { columnsOf, keyText, ownRow, parseKey, publishedRows } from './rows.ts'
@@ -145,7 +144,7 @@ export const useEvaluation = defineStore('evaluation', () => {
     const record = workspace.runOf(run)
     // Of several sets each is told by its id.
     const which = set && setsOf(run).length > 1 ? `${kind} ${set.slice(0, 4)}` : kind
-    return [record ? shortName(record) : run, which].filter(Boolean).join(', ')
+    return [record ? runName(record) : run, which].filter(Boolean).join(', ')
   }
   const ownRows = computed((): ScoreRow[] =>
     shown.value.map((key) => {
