@@ -107,7 +107,6 @@ const shortened = (items: readonly string[], most: number): string[] =>
   items.length > most ? [...items.slice(0, most), `… and ${items.length - most} more`] : [...items]
 
 function formatPacks(packs: readonly PackRecord[]): string {
-  if (!packs.length) return 'No packs yet. Register one with `mindeye pack add FOLDER --workspace W`.'
   const rows = packs.map(({ id, added, parts, folder }) => [id, added.slice(0, 10), `${parts.length}`, folder])
   return formatTable(['PACK', 'ADDED', 'PARTS', 'FOLDER'], rows)
 }

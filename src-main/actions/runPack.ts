@@ -3,6 +3,7 @@ import { openPack, packFingerprint } from '../models/pack.ts'
 import type { Networks } from '../training/encoder.ts'
 import { networksOf } from '../training/encoder.ts'
 import type { TrainingConfig } from '../training/fields.ts'
+import { builtInPack } from '../workspace/index.ts'
 import type { Workspace } from '../workspace/index.ts'
 
 /** The pack that a run was started with, as `run.json` keeps it. */
@@ -18,6 +19,12 @@ export function choosePack(workspace: Workspace, id: string): RunPack {
   const pack = { id, folder, fingerprint }
   checkUnchanged(pack)
   return pack
+}
+
+/** A run's pack where it lies now: the one that comes with the program may have moved with it. */
+export function located(pack: RunPack): RunPack {
+  const { id, fingerprint, folder } = builtInPack()
+  return pack.id === id && pack.fingerprint === fingerprint ? { ...pack, folder } : pack
 }
 
 /** The networks that a run needs from its pack, which must still be what it was when the run began. */

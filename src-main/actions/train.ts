@@ -14,7 +14,7 @@ import { defineAction } from './action.ts'
 import { quote, resumeCommand } from './finishedRun.ts'
 import { runJob } from './job.ts'
 import type { RunPack } from './runPack.ts'
-import { choosePack, runNetworks } from './runPack.ts'
+import { choosePack, located, runNetworks } from './runPack.ts'
 import type { RunOptions } from '../base/progress.ts'
 import type { JsonObject, RunRecord, Workspace } from '../workspace/index.ts'
 
@@ -29,7 +29,10 @@ export interface RunConfig {
 /** A cancelled training first writes a checkpoint, 11 GB for the largest preset; a second Ctrl-C ends it at once. */
 const LAST_SAVE_MS = 300_000
 
-export const runConfig = (run: RunRecord): RunConfig => run.config as unknown as RunConfig
+export function runConfig(run: RunRecord): RunConfig {
+  const config = run.config as unknown as RunConfig
+  return config.pack ? { ...config, pack: located(config.pack) } : config
+}
 
 export const trainAction = defineAction({
   name: 'train',

@@ -3,8 +3,10 @@ import * as v from 'valibot'
 import { formatError } from '../base/errors.ts'
 import { attend } from '../nn/attention.ts'
 import { activations } from '../nn/activations.ts'
-import { LayerNorm, Linear } from '../nn/layers.ts'
+import { Conv2d } from '../nn/conv.ts'
+import { activate, LayerNorm, Linear } from '../nn/layers.ts'
 import type { Parameter, Parameters } from '../nn/parameters.ts'
+import { onTape, sum } from '../nn/tape.ts'
 import { count, parseConfig } from './modelConfig.ts'
 
 /** Sizes of a CLIP image tower; ViT-L/14 is 1024 wide, 24 layers, 16 heads, 4096 in the MLP, 224 / 14 px, 768 out. */
@@ -71,13 +73,10 @@ export const clipTokens = ({ image, patch }: ClipVisionConfig): number => 1 + Ma
 /** Tokens whose MLP is computed at once on the way through a block; all else of a batch is small beside it. */
 const MLP_ROWS = 4096
 
-/** z σ(1.702 z), OpenAI's approximation of GELU. */
-const quickGelu = (z: tf.Tensor) => tf.mul(z, tf.sigmoid(tf.mul(z, 1.702)))
-
 /** A pre-norm transformer block (`CLIPEncoderLayer`). */
 class Block {
   private readonly heads: number
-  private readonly act: (z: tf.Tensor) => tf.Tensor
+  private readonly activation: 'quickGelu' | 'gelu'
   private readonly norm1: LayerNorm
   private readonly query: Linear
   private readonly key: Linear
@@ -92,7 +91,7 @@ class Block {
     const linear = (layer: string, from = width, to = width) => new Linear(parameters, `${name}.${layer}`, from, to)
     const norm = (layer: string) => new LayerNorm(parameters, `${name}.${layer}`, width, 'none', { eps })
     this.heads = config.heads
-    this.act = config.activation === 'gelu' ? (z) => activations.gelu.of(z) : quickGelu
+    this.activation = config.activation === 'gelu' ? 'gelu' : 'quickGelu'
     this.norm1 = norm('layer_norm1')
     this.query = linear('self_attn.q_proj')
     this.key = linear('self_attn.k_proj')
@@ -103,7 +102,16 @@ class Block {
     this.down = linear('mlp.fc2', mlpWidth, width)
   }
 
-  /** (B, T, D) → (B, T, D). */
+  /** (B, T, D) → (B, T, D), on the tape. */
+  forward(x: tf.Tensor): tf.Tensor {
+    const h = this.norm1.forward(x)
+    const [q, k, v] = [this.query, this.key, this.value].map((layer) => layer.forward(h))
+    const attended = sum(x, this.out.forward(attend(q, k, v, this.heads)))
+    const hidden = activate(this.up.forward(this.norm2.forward(attended)), this.activation)
+    return sum(attended, this.down.forward(hidden))
+  }
+
+  /** The same off the tape, with little memory. */
   apply(x: tf.Tensor3D): tf.Tensor3D {
     const attended = tf.tidy(() => {
       const h = this.norm1.compute(x).value
@@ -125,7 +133,8 @@ class Block {
       parts.push(
         tf.tidy(() => {
           const rows = tf.slice(x, [at, 0, 0], [Math.min(perStep, x.shape[0] - at), -1, -1])
-          return this.down.compute(this.act(this.up.compute(this.norm2.compute(rows).value))) as tf.Tensor3D
+          const hidden = activations[this.activation].of(this.up.compute(this.norm2.compute(rows).value))
+          return this.down.compute(hidden) as tf.Tensor3D
         }),
       )
     return parts.length === 1 ? parts[0] : tf.concat(parts, 0)
@@ -133,13 +142,13 @@ class Block {
 }
 
 /**
- * CLIP's image tower with its projection (`CLIPVisionModelWithProjection` of transformers, whose parameter names these are), for
- * inference only. Inputs are normalised pictures (B, H, W, 3) of the configured side.
+ * CLIP's image tower with its projection (`CLIPVisionModelWithProjection` of transformers, whose parameter names these are). Inputs are
+ * normalised pictures (B, H, W, 3) of the configured side.
  */
 export class ClipVision {
   readonly config: ClipVisionConfig
   private readonly classToken: Parameter
-  private readonly patches: Parameter
+  private readonly patches: Conv2d
   private readonly positions: Parameter
   private readonly before: LayerNorm
   private readonly blocks: readonly Block[]
@@ -152,12 +161,8 @@ export class ClipVision {
     const spread = { normal: 0.02 }
     this.config = config
     this.classToken = parameters.add(`${name}.embeddings.class_embedding`, [width], spread)
-    this.patches = parameters.add(
-      `${name}.embeddings.patch_embedding.weight`,
-      [width, channels, patch, patch],
-      spread,
-      { layout: [2, 3, 1, 0] },
-    )
+    const embedding = `${name}.embeddings.patch_embedding`
+    this.patches = new Conv2d(parameters, embedding, channels, width, { kernel: patch, stride: patch, bias: false })
     this.positions = parameters.add(`${name}.embeddings.position_embedding.weight`, [clipTokens(config), width], spread)
     // Published under this spelling.
     this.before = new LayerNorm(parameters, `${name}.pre_layrnorm`, width, 'none', { eps })
@@ -166,16 +171,35 @@ export class ClipVision {
     this.projection = new Linear(parameters, 'visual_projection', width, projection, { bias: false })
   }
 
+  /** The class token before the patches (B, H/p, W/p, D), positions added: (B, T, D). */
+  private embed(grid: tf.Tensor4D): tf.Tensor3D {
+    const [batch, , , width] = grid.shape
+    return onTape(grid, undefined, () => ({
+      value: tf.tidy(() => {
+        const start = tf.tile(tf.reshape(this.classToken.value(), [1, 1, width]), [batch, 1, 1])
+        const tokens = tf.concat([start, tf.reshape(grid, [batch, -1, width])], 1)
+        return tf.add(tokens, this.positions.value())
+      }),
+      backward: (dy) =>
+        tf.tidy(() => {
+          const dPositions = tf.sum(dy, 0) // (T, D)
+          this.classToken.accumulate(tf.keep(tf.reshape(tf.slice(dPositions, [0, 0], [1, -1]), [width])))
+          this.positions.accumulate(tf.keep(dPositions))
+          return tf.reshape(tf.slice(dy, [0, 1, 0], [-1, -1, -1]), grid.shape)
+        }),
+    })) as tf.Tensor3D
+  }
+
+  /** (B, H, W, 3) → (B, T, P), every token normed and projected, on the tape: what `embedding` divides by lengths. */
+  forward(pixels: tf.Tensor4D, anchor: tf.Scalar): tf.Tensor3D {
+    let x = this.before.forward(this.embed(this.patches.forward(pixels, anchor)))
+    for (const block of this.blocks) x = block.forward(x)
+    return this.projection.forward(this.after.forward(x)) as tf.Tensor3D
+  }
+
   /** (B, H, W, 3) → (B, T, D) after the last block, not normed; token 0 is the class token. */
   lastHiddenState(pixels: tf.Tensor4D): tf.Tensor3D {
-    const { width, patch } = this.config
-    let x = tf.tidy(() => {
-      const grid = tf.conv2d(pixels, this.patches.value() as tf.Tensor4D, patch, 'valid') // (B, H/p, W/p, D)
-      const [batch] = grid.shape
-      const start = tf.tile(tf.reshape(this.classToken.value(), [1, 1, width]), [batch, 1, 1])
-      const tokens = tf.concat([start, tf.reshape(grid, [batch, -1, width])], 1) // (B, T, D)
-      return this.before.compute(tf.add(tokens, this.positions.value())).value as tf.Tensor3D
-    })
+    let x = tf.tidy(() => this.before.compute(this.embed(this.patches.compute(pixels))).value as tf.Tensor3D)
     for (const block of this.blocks) {
       const next = block.apply(x)
       x.dispose()

@@ -8,6 +8,9 @@ import type { Inspection, Part, PartName } from './packParts.ts'
 
 export type { PartName } from './packParts.ts'
 
+/** Parts in whose place another is taken where a pack lacks them. */
+const standIns: Partial<Record<PartName, PartName>> = { low_level_vae: 'vae' }
+
 /** What one part of a pack is and how it stands. */
 export interface PartReport {
   part: PartName
@@ -48,11 +51,15 @@ export interface Pack {
 export function openPack(path: string): Pack {
   const folder = resolve(path)
   checkFolder(folder)
+  const find = (part: PartName) => {
+    const standIn = standIns[part]
+    return locatePart(folder, part) ?? (standIn && locatePart(folder, standIn))
+  }
   return {
     folder,
-    has: (part) => locatePart(folder, part) !== undefined,
+    has: (part) => find(part) !== undefined,
     pathOf(part) {
-      const found = locatePart(folder, part)
+      const found = find(part)
       if (found) return found
       const { title, use, source } = packParts[part]
       throw new MindEyeError({

@@ -7,6 +7,7 @@ import type { Prediction } from '../diffusion/tables.ts'
 import type { ArrayEntry } from '../formats/array.ts'
 import { Parameters } from '../nn/parameters.ts'
 import { AlexNet } from './alexNet.ts'
+import { reduction } from './autoencoderKl.ts'
 import { clipTokens } from './clipVision.ts'
 import { ConvNeXt, convNeXtConfig } from './convNeXt.ts'
 import { EfficientNetB1 } from './efficientNet.ts'
@@ -15,7 +16,15 @@ import type { FrozenNetwork } from './frozenNetwork.ts'
 import { InceptionV3 } from './inceptionV3.ts'
 import { count, parseConfig } from './modelConfig.ts'
 import { openModelWeights, readConfig } from './modelFolder.ts'
-import { autoencoderKind, clipVisionKind, imageUnetKind, openNetwork } from './pretrained.ts'
+import { isLatentDenoiser } from './loadDenoiser.ts'
+import {
+  autoencoderKind,
+  clipVisionKind,
+  imageUnetKind,
+  latentDenoiserKind,
+  openNetwork,
+  sceneClassifierKind,
+} from './pretrained.ts'
 import type { NetworkKind } from './pretrained.ts'
 import { ResNet50 } from './resNet.ts'
 
@@ -124,9 +133,23 @@ const BATCH = 8
 
 const autoencoder = network(
   autoencoderKind,
-  ({ latentChannels, channels }) => ({ latentChannels, reduction: 2 ** (channels.length - 1) }),
+  (config) => ({ latentChannels: config.latentChannels, reduction: reduction(config) }),
   // The finest map of a picture, of which a residual block holds eight at a time.
-  ({ channels }) => 4 * 8 * PICTURE ** 2 * channels[0],
+  ({ channels, patch }) => 4 * 8 * (PICTURE / patch) ** 2 * channels[0],
+)
+
+const imageUnet = network(
+  imageUnetKind,
+  ({ contextWidth, inputs }) => ({ contextWidth, latentChannels: inputs }),
+  // Two latents; their maps come to 84 of the finest stage in the published network (measured), beside scores of attention.
+  ({ channels }) => 4 * (84 * 2 * LATENT ** 2 * channels[0] + 2 * 2 ** 24),
+)
+
+const latentDenoiser = network(
+  latentDenoiserKind,
+  ({ tokenWidth, tokens, channels }) => ({ contextWidth: tokenWidth, tokens, latentChannels: channels }),
+  // Two latents: the residual stream and what is made of it, scores of attention, the MLP's hidden layer.
+  ({ side, width, mlpWidth, heads }) => 4 * 2 * side ** 2 * (10 * width + 2 * heads * side ** 2 + 3 * mlpWidth),
 )
 
 /** The parts of a pack in the order in which they are told. */
@@ -150,16 +173,11 @@ export const packParts = {
   },
   image_unet: {
     title: 'Versatile Diffusion image UNet',
-    use: 'reconstruction: predicts the noise',
+    use: 'reconstruction: from noise to latents, step by step',
     folder: 'image_unet',
     source: `${VERSATILE}, folder image_unet`,
     work: 'one picture with and without its condition',
-    ...network(
-      imageUnetKind,
-      ({ contextWidth, inputs }) => ({ contextWidth, latentChannels: inputs }),
-      // Two latents; their maps come to 84 of the finest stage in the published network (measured), beside scores of attention.
-      ({ channels }) => 4 * (84 * 2 * LATENT ** 2 * channels[0] + 2 * 2 ** 24),
-    ),
+    inspect: (path: string): Inspection => (isLatentDenoiser(path) ? latentDenoiser : imageUnet).inspect(path),
   },
   vae: {
     title: 'Versatile Diffusion autoencoder',
@@ -181,7 +199,7 @@ export const packParts = {
   },
   low_level_vae: {
     title: 'Stable Diffusion autoencoder kl-f8',
-    use: 'low-level training: its latents are the targets',
+    use: 'low-level training: its latents are the targets (without it, those of vae)',
     folder: 'low_level_vae',
     source:
       'the official MindEye release, sd_image_var_autoenc.pth; or lambdalabs/sd-image-variations-diffusers, folder vae',
@@ -232,6 +250,18 @@ export const packParts = {
     source: 'facebookresearch SwAV, swav_800ep_pretrain.pth.tar',
     work: '16 pictures',
     ...frozen(() => new ResNet50(), 16 * 3 * 64 * 112 ** 2),
+  },
+  classifier: {
+    title: "the demo pack's classifier of scenes",
+    use: 'naming the objects of simulated scenes, and stand-ins for the metrics of networks',
+    folder: 'classifier',
+    source: 'part of the demo pack; no other pack has it',
+    work: '16 pictures',
+    ...network(
+      sceneClassifierKind,
+      ({ side }) => ({ side }),
+      ({ side, channels }) => 4 * 16 * 4 * (side / 2) ** 2 * channels[0],
+    ),
   },
 } satisfies Record<string, Part>
 

@@ -4,8 +4,10 @@ import type { ArrayEntry } from '../formats/array.ts'
 import { Parameters } from '../nn/parameters.ts'
 import { AutoencoderKl, autoencoderConfig } from './autoencoderKl.ts'
 import { ClipVision, clipVisionConfig } from './clipVision.ts'
+import { LatentDenoiser, latentDenoiserConfig } from './latentDenoiser.ts'
 import { openModelFolder, openModelWeights } from './modelFolder.ts'
 import { openAiClipVision } from './openAiClip.ts'
+import { SceneClassifier, sceneClassifierConfig } from './sceneClassifier.ts'
 import { unetConfig } from './unetConfig.ts'
 import { withOldAttentionNames } from './vaeBlocks.ts'
 import { imageUnetArrays, VersatileDiffusionUnet } from './versatileDiffusionUnet.ts'
@@ -56,6 +58,22 @@ export const imageUnetKind: NetworkKind<ReturnType<typeof unetConfig>, Versatile
   configOf: unetConfig,
   make: (parameters, config) => new VersatileDiffusionUnet(parameters, config),
   arraysOf: imageUnetArrays,
+}
+
+/** The demo pack's denoiser. */
+export const latentDenoiserKind: NetworkKind<ReturnType<typeof latentDenoiserConfig>, LatentDenoiser> = {
+  classes: ['LatentDenoiser'],
+  configOf: latentDenoiserConfig,
+  make: (parameters, config) => new LatentDenoiser(parameters, config),
+  arraysOf: (arrays) => [...arrays],
+}
+
+/** The demo pack's classifier. */
+export const sceneClassifierKind: NetworkKind<ReturnType<typeof sceneClassifierConfig>, SceneClassifier> = {
+  classes: ['SceneClassifier'],
+  configOf: sceneClassifierConfig,
+  make: (parameters, config) => new SceneClassifier(parameters, config),
+  arraysOf: (arrays) => [...arrays],
 }
 
 /** A network's files, opened: configuration and arrays under our names, nothing but headers read. */
@@ -121,3 +139,4 @@ export function loadNetwork<C, M>(kind: NetworkKind<C, M>, path: string): Pretra
 export const loadClipVision = (path: string): Pretrained<ClipVision> => loadNetwork(clipVisionKind, path)
 export const loadAutoencoderKl = (path: string): Pretrained<AutoencoderKl> => loadNetwork(autoencoderKind, path)
 export const loadImageUnet = (path: string): Pretrained<VersatileDiffusionUnet> => loadNetwork(imageUnetKind, path)
+export const loadSceneClassifier = (path: string): Pretrained<SceneClassifier> => loadNetwork(sceneClassifierKind, path)

@@ -10,7 +10,7 @@ import { UpsampledConv2d } from '../nn/upsample.ts'
 
 /*
  * The blocks of the autoencoders of latent diffusion (arXiv 2112.10752), under the names that diffusers 0.13 publishes. Maps are
- * (B, H, W, C). All of them are trained by the low-level network and only ever run by `AutoencoderKl`.
+ * (B, H, W, C).
  */
 
 /** What all norms of one autoencoder share. */
@@ -24,12 +24,12 @@ export interface Block {
   forward(x: tf.Tensor, anchor?: tf.Scalar): tf.Tensor
 }
 
-/** One after the other; off the tape each map is freed as soon as the next is there. */
-export function through(x: tf.Tensor, blocks: readonly Block[]): tf.Tensor {
+/** One after the other, the first with the anchor; off the tape each map is freed as soon as the next is there. */
+export function through(x: tf.Tensor, blocks: readonly Block[], anchor?: tf.Scalar): tf.Tensor {
   return tf.tidy(() => {
     let map = x
     for (const block of blocks) {
-      const next = block.forward(map)
+      const next = block.forward(map, map === x ? anchor : undefined)
       if (map !== x) map.dispose()
       map = next
     }

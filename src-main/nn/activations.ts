@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { sigmoidGradient } from './raw.ts'
+import { reluGradient, sigmoidGradient } from './raw.ts'
 
 /** An activation with its derivative. */
 export interface Activation {
@@ -29,7 +29,15 @@ export const activations = {
       return tf.mul(da, tf.add(gate, sigmoidGradient(gate, z)))
     },
   },
-  relu: { of: (z) => tf.relu(z), backward: (da, z) => tf.mul(da, tf.step(z)) },
+  /** z σ(1.702 z), OpenAI's approximation of GELU. */
+  quickGelu: {
+    of: (z) => tf.mul(z, tf.sigmoid(tf.mul(z, 1.702))),
+    backward: (da, z) => {
+      const gate = tf.sigmoid(tf.mul(z, 1.702))
+      return tf.mul(da, tf.add(gate, tf.mul(sigmoidGradient(gate, z), 1.702)))
+    },
+  },
+  relu: { of: (z) => tf.relu(z), backward: (da, z) => reluGradient(z, da) },
 } satisfies Record<string, Activation>
 
 export type ActivationName = keyof typeof activations

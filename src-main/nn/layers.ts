@@ -198,6 +198,23 @@ export class NormedLinear {
   }
 }
 
+/** An activation (…, D) → (…, D) on the tape. */
+export function activate(z: tf.Tensor, name: ActivationName): tf.Tensor {
+  const { of, backward }: Activation = activations[name]
+  return onTape(z, undefined, (save) => {
+    save([z])
+    const [value] = byRows([flatten(z)], (rows) => [of(rows)])
+    return {
+      value: tf.reshape(value, z.shape),
+      backward: (da, [input]) => {
+        const [dz] = tf.tidy(() => byRows([flatten(da), flatten(input)], (rows, inputs) => [backward(rows, inputs)]))
+        tf.dispose([da, input])
+        return tf.reshape(dz, z.shape)
+      },
+    }
+  })
+}
+
 /**
  * Inverted dropout: zeroes each element with probability p, divides the rest by 1 − p. The mask is drawn in JavaScript
  * from the given stream, so that a resumed step on any backend draws the same.

@@ -40,7 +40,8 @@ const BLOCK_ELEMENTS = 1 << 18
 /** Applies a function to blocks of rows of (R, D) arrays and joins its results along the rows. */
 export function byRows(arrays: readonly tf.Tensor[], f: (...blocks: tf.Tensor2D[]) => tf.Tensor[]): tf.Tensor[] {
   const [rows, width] = arrays[0].shape
-  const step = computesOnGpu() ? rows : Math.max(1, Math.floor(BLOCK_ELEMENTS / width))
+  const parts = computesOnGpu() ? 1 : Math.max(1, Math.ceil((rows * width) / BLOCK_ELEMENTS))
+  const step = Math.ceil(rows / parts)
   if (rows <= step) return f(...(arrays as tf.Tensor2D[]))
   const results: tf.Tensor[][] = []
   for (let row = 0; row < rows; row += step) {

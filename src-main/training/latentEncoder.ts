@@ -1,13 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { AutoencoderKl } from '../models/autoencoderKl.ts'
+import { reduction } from '../models/autoencoderKl.ts'
 import type { Pretrained } from '../models/pretrained.ts'
 import { loadAutoencoderKl } from '../models/pretrained.ts'
 import { lowLevelPixels } from './augmentation.ts'
 import type { PictureEncoder } from './imageEncoder.ts'
 import { latentTargets } from './lowLevel.ts'
-
-/** Pixels of a picture per pixel of a latent, on a side. */
-export const reduction = (channels: readonly number[]): number => 2 ** (channels.length - 1)
 
 /** The low-level target: the most likely latent of an autoencoder times its scaling factor, a token per place (MindEye §3.4). */
 export class LatentEncoder implements PictureEncoder {
@@ -20,10 +18,10 @@ export class LatentEncoder implements PictureEncoder {
   /** Loads the autoencoder; `latentSide` is the side of the latents that the decoder gives. */
   constructor(path: string, latentSide: number) {
     this.network = loadAutoencoderKl(path)
-    const { latentChannels, channels } = this.network.model.config
+    const { config } = this.network.model
     this.tokens = latentSide ** 2
-    this.width = latentChannels
-    this.side = latentSide * reduction(channels)
+    this.width = config.latentChannels
+    this.side = latentSide * reduction(config)
   }
 
   get scalingFactor(): number {

@@ -1,7 +1,8 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MindEyeError } from '../base/errors.ts'
 import { removeFolder, stageFolder } from '../base/files.ts'
+import { layout } from '../base/layout.ts'
 import type { Db } from './database.ts'
 import { checkId, readChanged } from './mirror.ts'
 import type { JsonObject, PackRecord } from './records.ts'
@@ -13,7 +14,20 @@ interface Row {
   record: string
 }
 
-/** The registered packs: `packs/ID/pack.json` says where a pack lies and what it was; its files stay where they are. Mirrored in the index. */
+/** Id of the pack that comes with the program; a pack registered under this id takes its place. */
+const BUILT_IN = 'demo'
+
+/** The pack that comes with the program, wherever that lies now. */
+export function builtInPack(): PackRecord {
+  const folder = layout.resource(`packs/${BUILT_IN}`)
+  const record = JSON.parse(readFileSync(join(folder, 'pack.json'), 'utf8')) as Omit<PackRecord, 'id' | 'folder'>
+  return { ...record, id: BUILT_IN, folder }
+}
+
+/**
+ * The registered packs, and the one that comes with the program. `packs/ID/pack.json` says where a registered pack lies and what it was; its
+ * files stay where they are. Mirrored in the index.
+ */
 export class Packs {
   readonly folder: string
   private readonly db: Db
@@ -24,6 +38,12 @@ export class Packs {
   }
 
   list(): PackRecord[] {
+    const registered = this.registered()
+    if (registered.some(({ id }) => id === BUILT_IN)) return registered
+    return [builtInPack(), ...registered]
+  }
+
+  private registered(): PackRecord[] {
     return this.db.prepare<[], Row>('SELECT * FROM packs ORDER BY id').all().map(toRecord)
   }
 
@@ -31,11 +51,12 @@ export class Packs {
   get(id: string): PackRecord {
     const row = this.db.prepare<[string], Row>('SELECT * FROM packs WHERE id = ?').get(id)
     if (row) return toRecord(row)
+    if (id === BUILT_IN) return builtInPack()
     const known = this.list().map((pack) => pack.id)
     throw new MindEyeError({
       kind: 'input',
       where: '--pack',
-      expected: known.length ? `one of ${known.join(', ')}` : 'a registered pack',
+      expected: `one of ${known.join(', ')}`,
       found: `'${id}'`,
       fix: 'Register a folder of pretrained networks with `mindeye pack add FOLDER --workspace W`.',
     })
@@ -62,6 +83,7 @@ export class Packs {
   /** Forgets a pack; its files are not ours and stay. */
   remove(id: string): void {
     this.get(id)
+    if (!existsSync(join(this.folder, id))) throw notRegistered(id)
     removeFolder(join(this.folder, id))
     this.db.prepare('DELETE FROM packs WHERE id = ?').run(id)
   }
@@ -85,6 +107,16 @@ export class Packs {
 
 function toRecord({ id, record }: Row): PackRecord {
   return { ...(JSON.parse(record) as JsonObject & Omit<PackRecord, 'id'>), id }
+}
+
+function notRegistered(id: string): MindEyeError {
+  return new MindEyeError({
+    kind: 'input',
+    where: id,
+    expected: 'a pack that was registered',
+    found: 'the one that comes with the program',
+    fix: 'It takes no room in the workspace; leave it.',
+  })
 }
 
 function taken(id: string): MindEyeError {

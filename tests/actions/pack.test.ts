@@ -52,6 +52,7 @@ describe('mindeye pack', () => {
       inception_v3: 'missing',
       efficientnet_b1: 'missing',
       swav: 'missing',
+      classifier: 'missing',
     })
     const encoder = partOf(report, 'image_encoder')
     const weights = join('image_encoder', 'pytorch_model.bin')
@@ -107,7 +108,7 @@ describe('mindeye pack', () => {
     expect(pack.id).toMatch(/^tiny-pack-\d+$/)
     await ask('pack', 'add', folder, '--id', 'second', ...at)
     const { packs } = await ask<{ packs: PackRecord[] }>('pack', 'list', ...at)
-    expect(packs.map(({ id }) => id)).toEqual(['second', pack.id])
+    expect(packs.map(({ id }) => id)).toEqual(['demo', 'second', pack.id])
 
     const show = () => ask<{ pack: PackRecord; changed: boolean }>('pack', 'show', 'second', ...at)
     expect(await show()).toMatchObject({ pack: { folder }, changed: false })
@@ -120,7 +121,7 @@ describe('mindeye pack', () => {
       problem: expect.stringContaining('no such folder') as string,
     })
     expect(await ask('pack', 'remove', 'second', ...at)).toEqual({ removed: 'second' })
-    expect((await refusal('pack', 'show', 'second', ...at)).expected).toBe(`one of ${pack.id}`)
+    expect((await refusal('pack', 'show', 'second', ...at)).expected).toBe(`one of demo, ${pack.id}`)
   })
 
   test('a folder without any part and a missing target are refused', async () => {

@@ -139,6 +139,15 @@ describe('an opened pack', () => {
     expect(parts.fix).toContain('shi-labs/versatile-diffusion')
   })
 
+  it('takes the autoencoder of diffusion where it has none for the low level', () => {
+    const pack = openPack(folder)
+    expect(pack.has('low_level_vae')).toBe(true)
+    expect(pack.pathOf('low_level_vae')).toBe(join(folder, 'vae'))
+    expect(part('low_level_vae').state).toBe('missing')
+    writePart('low_level_vae', autoencoderKind, vae)
+    expect(pack.pathOf('low_level_vae')).toBe(join(folder, 'low_level_vae'))
+  })
+
   it('has a fingerprint that notices other settings and other weights, and nothing else', () => {
     const before = packFingerprint(folder)
     fs.writeFileSync(join(folder, 'README.md'), 'mine')

@@ -5,8 +5,7 @@ import type { LowLevelConfig } from '../../src-main/models/lowLevelNetwork.ts'
 import { LowLevelNetwork, lowLevelConfig } from '../../src-main/models/lowLevelNetwork.ts'
 import { Parameters } from '../../src-main/nn/parameters.ts'
 import { Random } from '../../src-main/nn/random.ts'
-import { normal } from '../support/gradients.ts'
-import { collectGradients } from '../support/parameters.ts'
+import { expectFiniteDifferences, normal } from '../support/gradients.ts'
 
 beforeAll(() => loadBackend())
 
@@ -55,23 +54,6 @@ describe('LowLevelNetwork', () => {
       const { latent, features } = network.forward(x, anchor && { anchor })
       return tf.add(tf.sum(tf.mul(latent, dLatent)), tf.sum(tf.mul(features!, dFeatures)))
     }
-    const gradients = collectGradients(parameters)
-    tf.grad((anchor: tf.Tensor) => loss(anchor as tf.Scalar))(tf.scalar(0))
-    expect([...gradients.keys()].sort()).toEqual([...parameters].map(({ name }) => name).sort())
-    const value = () => tf.tidy(() => loss()).dataSync()[0]
-
-    for (const parameter of parameters) {
-      const gradient = gradients.get(parameter.name)!
-      const start = [...parameter.download('value')][0]
-      const length = Math.hypot(...gradient) // the slope along the gradient itself
-      const at = (by: number) => {
-        parameter.upload('value', () => start.map((s, i) => s + (by * gradient[i]) / (length || 1)))
-        return value()
-      }
-      const slope = (at(1e-3) - at(-1e-3)) / 2e-3
-      at(0)
-      const message = `${parameter.name}: ${slope} instead of ${length}`
-      expect(Math.abs(slope - length), message).toBeLessThan(1e-3 * length + 3e-3)
-    }
+    expectFiniteDifferences(parameters, loss)
   })
 })

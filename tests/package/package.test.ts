@@ -64,7 +64,7 @@ describe.skipIf(skipReason)('a package', () => {
       expect(entry.isSymbolicLink(), join(entry.parentPath, entry.name)).toBe(false)
   })
 
-  it('holds no sources, tests, tools of development or weights', () => {
+  it('holds no sources, tests, tools of development or weights but the demo pack’s', () => {
     const top = new Set(files.map(({ path }) => path.split('/')[0]))
     expect([...top].sort()).toEqual(['node_modules', 'out', 'package.json', 'resources', 'scripts'])
     const packages = new Set(readdirSync(join(unpacked, 'node_modules')))
@@ -82,7 +82,10 @@ describe.skipIf(skipReason)('a package', () => {
       expect(packages.has(name), name).toBe(false)
     for (const name of ['sharp', 'better-sqlite3', 'h5wasm', '@tensorflow', '@hono', 'commander'])
       expect(packages.has(name), name).toBe(true)
-    const ours = files.filter(({ path }) => !path.startsWith('node_modules/'))
+    const pack = files.map(({ path }) => path).filter((path) => path.startsWith('resources/packs/'))
+    expect(pack.filter((path) => path.endsWith('.safetensors'))).toHaveLength(4)
+    expect(pack).toContain('resources/packs/demo/pack.json')
+    const ours = files.filter(({ path }) => !path.startsWith('node_modules/') && !pack.includes(path))
     for (const { path } of ours) expect(path).not.toMatch(/\.(ts|vue|map|safetensors|pth|pt|ckpt|bin|npy|h5)$/)
   })
 

@@ -68,6 +68,7 @@ describe('autoencoderConfig', () => {
       layers: 1,
       groups: 4,
       scalingFactor: 0.18215,
+      patch: 1,
     })
   })
 

@@ -47,3 +47,27 @@ export function expectAutomaticGradients(
       name,
     )
 }
+
+/**
+ * Compares the gradient of every parameter with finite differences of the loss along it. The loss is computed on the tape with an anchor, off
+ * the tape without; values are of the size of 1.
+ */
+export function expectFiniteDifferences(parameters: Parameters, loss: (anchor?: tf.Scalar) => tf.Tensor): void {
+  const gradients = collectGradients(parameters)
+  tf.grad((anchor: tf.Tensor) => loss(anchor as tf.Scalar))(tf.scalar(0))
+  expect([...gradients.keys()].sort()).toEqual([...parameters].map(({ name }) => name).sort())
+  const value = () => tf.tidy(() => loss()).dataSync()[0]
+  for (const parameter of parameters) {
+    const gradient = gradients.get(parameter.name)!
+    const start = [...parameter.download('value')][0]
+    const length = Math.hypot(...gradient) // the slope along the gradient itself
+    const at = (by: number) => {
+      parameter.upload('value', () => start.map((s, i) => s + (by * gradient[i]) / (length || 1)))
+      return value()
+    }
+    const slope = (at(1e-3) - at(-1e-3)) / 2e-3
+    at(0)
+    const message = `${parameter.name}: ${slope} instead of ${length}`
+    expect(Math.abs(slope - length), message).toBeLessThan(1e-3 * length + 3e-3)
+  }
+}

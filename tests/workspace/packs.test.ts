@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MindEyeError } from '../../src-main/base/errors.ts'
+import { layout } from '../../src-main/base/layout.ts'
+import { packFingerprint } from '../../src-main/models/pack.ts'
 import { Workspace } from '../../src-main/workspace/index.ts'
 
 const base = fs.mkdtempSync(join(tmpdir(), 'packs-'))
@@ -44,16 +46,16 @@ describe('packs', () => {
     workspace.packs.add('clip', { ...pack, parts: ['image_encoder'] })
     const seen = reopen().packs
     expect(seen.get('versatile')).toEqual(added)
-    expect(seen.list().map(({ id }) => id)).toEqual(['clip', 'versatile'])
+    expect(seen.list().map(({ id }) => id)).toEqual(['demo', 'clip', 'versatile'])
     expect(workspace.problems).toEqual([])
   })
 
   test('a taken id, a bad id and an unknown id are refused by name', () => {
-    expect(refusal(() => workspace.packs.get('p')).parts).toMatchObject({ expected: 'a registered pack', found: "'p'" })
+    expect(refusal(() => workspace.packs.get('p')).parts).toMatchObject({ expected: 'one of demo', found: "'p'" })
     workspace.packs.add('p', pack)
     expect(refusal(() => workspace.packs.add('p', pack)).parts.found).toContain("'p', which is a pack")
     expect(refusal(() => workspace.packs.add('../p', pack)).parts.where).toBe('--id')
-    expect(refusal(() => workspace.packs.get('q')).parts).toMatchObject({ expected: 'one of p', found: "'q'" })
+    expect(refusal(() => workspace.packs.get('q')).parts).toMatchObject({ expected: 'one of demo, p', found: "'q'" })
   })
 
   test('removing one leaves its files', () => {
@@ -61,9 +63,27 @@ describe('packs', () => {
     fs.mkdirSync(folder)
     workspace.packs.add('p', { ...pack, folder })
     workspace.packs.remove('p')
-    expect(reopen().packs.list()).toEqual([])
+    expect(
+      reopen()
+        .packs.list()
+        .map(({ id }) => id),
+    ).toEqual(['demo'])
     expect(fs.readdirSync(join(root, 'packs'))).toEqual([])
     expect(fs.existsSync(folder)).toBe(true)
+  })
+
+  test('the one that comes with the program is always there, until another is registered under its id', () => {
+    const demo = workspace.packs.get('demo')
+    expect(demo.folder).toBe(layout.resource('packs/demo'))
+    expect(demo.fingerprint).toBe(packFingerprint(demo.folder))
+    expect(demo.parts).toContain('image_unet')
+    expect(workspace.packs.list()).toEqual([demo])
+    expect(refusal(() => workspace.packs.remove('demo')).parts.found).toBe('the one that comes with the program')
+    workspace.packs.add('demo', pack)
+    expect(workspace.packs.get('demo').folder).toBe(pack.folder)
+    expect(workspace.packs.list()).toHaveLength(1)
+    workspace.packs.remove('demo')
+    expect(workspace.packs.get('demo')).toEqual(demo)
   })
 
   test('a lost index is rebuilt; a damaged record is told and left out', () => {
@@ -75,7 +95,7 @@ describe('packs', () => {
     workspace = Workspace.open(root)
     expect(workspace.packs.list()).toEqual(before)
     fs.writeFileSync(join(root, 'packs', 'a', 'pack.json'), '{"version":1,')
-    expect(reopen().packs.list()).toEqual(before.slice(1))
+    expect(reopen().packs.list()).toEqual(before.filter(({ id }) => id !== 'a'))
     expect(workspace.problems.join()).toContain('pack.json cannot be read')
   })
 
