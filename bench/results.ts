@@ -1,9 +1,9 @@
 /**
- * The scores of a study on every split it offers, over seeds, beside ridge and chance, as a Markdown table on stdout:
- * `npm run results -- FILE… [--seeds 5] [--splits shipped,leave-one-run-out] [--presets small-study,ridge]`.
- * Trains in a workspace of its own, which is kept when `--workspace DIR` names one.
+ * The scores of a study on every split it offers, over seeds, as Markdown tables on stdout: retrieval beside ridge and chance, and pictures
+ * beside those of ridge and the mean one: `npm run results -- FILE… [--seeds 5] [--splits shipped,leave-one-run-out] [--presets small-study,ridge]`.
+ * Trains in a workspace of its own, which is kept when `--workspace DIR` names one; runs that are there already are not trained again.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -11,10 +11,15 @@ import type { ActionContext } from '../src-main/actions/action.ts'
 import { createContext } from '../src-main/actions/context.ts'
 import { evaluateAction } from '../src-main/actions/evaluate.ts'
 import { importAction } from '../src-main/actions/import.ts'
-import { trainAction } from '../src-main/actions/train.ts'
+import { runPlace } from '../src-main/actions/runPlace.ts'
+import { runConfig, trainAction } from '../src-main/actions/train.ts'
 import { validateInput } from '../src-main/actions/validate.ts'
+import { loadBackend } from '../src-main/engine/backend.ts'
 import { mean, standardDeviation } from '../src-main/evaluation/statistics.ts'
 import { readManifest } from '../src-main/subjects/subject.ts'
+import { decodesPictures } from '../src-main/training/fields.ts'
+import { presetConfig } from '../src-main/training/presets.ts'
+import { pictureNames, scorePictures } from './studyPictures.ts'
 
 // Several small networks at once, each on one thread: faster than one after the other on all threads.
 process.env.TF_NUM_INTRAOP_THREADS ??= '1'
@@ -33,7 +38,10 @@ const workspace = options.workspace ?? mkdtempSync(join(tmpdir(), 'mindeye-resul
 const say = (line: string) => process.stderr.write(`${line}\n`)
 
 const first = createContext(() => {})
-const { subject } = await importAction.run(first, await validateInput(importAction, { paths, workspace }), quiet)
+await loadBackend()
+const [known] = existsSync(workspace) ? (await first.workspace(workspace, { create: true })).subjects.list() : []
+const subject =
+  known?.id ?? (await importAction.run(first, await validateInput(importAction, { paths, workspace }), quiet)).subject
 const { splits: offers } = readManifest((await first.workspace(workspace)).subjects.get(subject).folder)
 const possible = offers
   .filter(({ possible, split }) => possible && !split.startsWith('kfold'))
@@ -48,18 +56,29 @@ interface Cell {
   scores?: number[]
   chances?: number[]
   pool?: number
+  pictures?: Awaited<ReturnType<typeof scorePictures>>
 }
-const cells: Cell[] = splits.flatMap((split) =>
-  options.presets
-    .split(',')
-    .flatMap((preset) => Array.from({ length: Number(options.seeds) }, (_, i) => ({ split, preset, seed: i + 1 }))),
+// Seed by seed, so that whoever stops early has all splits.
+const cells: Cell[] = Array.from({ length: Number(options.seeds) }, (_, i) => i + 1).flatMap((seed) =>
+  splits.flatMap((split) => options.presets.split(',').map((preset) => ({ split, preset, seed }))),
 )
+
+/** The finished run of a cell: one that a former call left in the workspace, else a new one or the rest of an interrupted one. */
+async function runOf(ctx: ActionContext, { split, preset, seed }: Cell): Promise<string> {
+  const training = JSON.stringify(presetConfig(preset))
+  const known = (await ctx.workspace(workspace)).runs.list().find((run) => {
+    const config = runConfig(run)
+    return config.split === split && config.seed === seed && JSON.stringify(config.training) === training
+  })
+  if (known?.state === 'done') return known.id
+  const input = known ? { workspace, resume: known.id } : { workspace, subject, preset, split, seed }
+  return (await trainAction.run(ctx, await validateInput(trainAction, input), quiet)).run
+}
 
 async function work(ctx: ActionContext, queue: Cell[]): Promise<void> {
   for (let cell = queue.shift(); cell; cell = queue.shift()) {
-    const { split, preset, seed } = cell
-    const train = await validateInput(trainAction, { workspace, subject, preset, split, seed })
-    const { run, seconds } = await trainAction.run(ctx, train, quiet)
+    const started = performance.now()
+    const run = await runOf(ctx, cell)
     const { retrieval, pool } = await evaluateAction.run(
       ctx,
       await validateInput(evaluateAction, { workspace, run }),
@@ -69,7 +88,13 @@ async function work(ctx: ActionContext, queue: Cell[]): Promise<void> {
     cell.scores = tops.map((score) => score.mean)
     cell.chances = tops.map(({ chance }) => chance)
     cell.pool = pool
-    say(`${split} ${preset} seed ${seed}: ${cell.scores.map((x) => x.toFixed(3)).join(' ')} (${seconds.toFixed(0)} s)`)
+    const opened = await ctx.workspace(workspace)
+    const place = runPlace(opened, opened.runs.get(run))
+    if (decodesPictures(place.config)) cell.pictures = await scorePictures(place)
+    const { pixCorr, ssim, twoWay } = cell.pictures?.combined ?? {}
+    const shown = [...cell.scores, pixCorr, ssim, twoWay].flatMap((x) => (x === undefined ? [] : [x.toFixed(3)]))
+    const seconds = (performance.now() - started) / 1000
+    say(`${cell.split} ${cell.preset} seed ${cell.seed}: ${shown.join(' ')} (${seconds.toFixed(0)} s)`)
   }
 }
 
@@ -79,19 +104,37 @@ await Promise.all(contexts.map((ctx) => work(ctx, queue)))
 await Promise.all(contexts.map((ctx) => ctx.close()))
 if (!options.workspace) rmSync(workspace, { recursive: true, force: true })
 
-const three = (x: number) => x.toFixed(3).replace(/^0/, '')
+const three = (x: number) => (Number.isNaN(x) ? '–' : x.toFixed(3).replace(/^0/, ''))
+const overSeeds = (xs: number[]) => three(mean(xs)) + (xs.length > 1 ? ` ± ${three(standardDeviation(xs))}` : '')
+const row = (texts: readonly string[]) => console.log(`| ${texts.join(' | ')} |`)
+const header = (names: readonly string[]) => {
+  row(names)
+  row(names.map(() => '---'))
+}
+
 say('')
-console.log(`| split | pool | preset | image top-1 | image top-3 | brain top-1 | brain top-3 |`)
-console.log(`|---|---|---|---|---|---|---|`)
+header(['split', 'pool', 'preset', 'image top-1', 'image top-3', 'brain top-1', 'brain top-3'])
 for (const split of splits) {
   const own = cells.filter((cell) => cell.split === split)
   for (const preset of new Set(own.map((cell) => cell.preset))) {
     const scores = own.filter((cell) => cell.preset === preset).map((cell) => cell.scores!)
-    const columns = [0, 1, 2, 3].map((i) => scores.map((row) => row[i]))
-    const texts = columns.map((xs) => three(mean(xs)) + (xs.length > 1 ? ` ± ${three(standardDeviation(xs))}` : ''))
-    console.log(`| ${split} | ${own[0].pool} | ${preset} | ${texts.join(' | ')} |`)
+    const columns = [0, 1, 2, 3].map((i) => overSeeds(scores.map((values) => values[i])))
+    row([split, `${own[0].pool}`, preset, ...columns])
   }
-  console.log(`| ${split} | ${own[0].pool} | chance | ${own[0].chances!.map(three).join(' | ')} |`)
+  row([split, `${own[0].pool}`, 'chance', ...own[0].chances!.map(three)])
+}
+
+console.log('')
+header(['split', 'picture', 'PixCorr', 'SSIM', 'two-way', 'top-1', 'top-3', 'PixCorr at 425 px', 'SSIM at 425 px'])
+for (const split of splits) {
+  const own = cells.flatMap(({ pictures, ...cell }) => (cell.split === split && pictures ? [pictures] : []))
+  if (!own.length) continue
+  for (const name of pictureNames) {
+    const values = own.map((pictures) => pictures[name])
+    const plain = (['pixCorr', 'ssim', 'twoWay', 'top1', 'top3'] as const).map((key) => values.map((v) => v[key]))
+    const published = (['pixCorr', 'ssim'] as const).map((key) => values.map((v) => v.published[key]))
+    row([split, name, ...[...plain, ...published].map(overSeeds)])
+  }
 }
 const date = new Date().toISOString().slice(0, 10)
 console.log(

@@ -94,8 +94,8 @@ export const estimateAction = defineAction({
     const { config } = checked
     attempt('pack', () => runNetworks(config, input.pack === undefined ? undefined : choosePack(workspace, input.pack)))
     const sized = attempt(undefined, () => ({
-      parameters: decoderParameters(config, manifest.voxelCount),
-      parts: trainingMemory(config, manifest.voxelCount, manifest.trialCount),
+      parameters: decoderParameters(config, manifest.voxelCount, manifest.image),
+      parts: trainingMemory(config, manifest.voxelCount, manifest.trialCount, manifest.image),
     }))
     if (sized) {
       const needed = Object.values<number>({ ...sized.parts }).reduce((sum, bytes) => sum + bytes, 0)

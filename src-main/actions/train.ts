@@ -97,7 +97,7 @@ export const trainAction = defineAction({
     const training = pack ? fitToPack(asked, Object.keys(overrides), openPack(pack.folder)) : asked
     runNetworks(training, pack)
     const manifest = readManifest(subject.folder)
-    checkMemory(trainingBytes(training, manifest.voxelCount, manifest.trialCount))
+    checkMemory(trainingBytes(training, manifest.voxelCount, manifest.trialCount, manifest.image))
     const split = input.split ?? manifest.defaultSplit
     // Refused before there is a run that could never be finished.
     trainingFolds(readTrials(subject.folder, manifest), split, input.seed, training)

@@ -31,7 +31,7 @@ function writeTensors(path: string, tensors: readonly StreamedTensor[], metadata
 }
 
 /** Writes the true values under their published names, for other tools and for inference. */
-export function saveModel(path: string, parameters: Parameters, metadata: Record<string, string> = {}): void {
+export function saveModel(path: string, parameters: Iterable<Parameter>, metadata: Record<string, string> = {}): void {
   const tensors = [...parameters].flatMap((parameter) =>
     [parameter.name, ...parameter.also].map((name) => ({
       name,

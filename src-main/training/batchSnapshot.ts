@@ -41,6 +41,7 @@ export interface SnapshotStep {
   nce?: number
   mse?: number
   prior?: number
+  pixels?: number
   l1?: number
   contrast?: number
 }
@@ -113,8 +114,8 @@ export class BatchSnapshots {
   }
 
   private factsOf(step: number, report: SnapshotStep): BatchFacts {
-    const { phase, mixing, mixTargets, temperature, repeat, loss, nce, mse, prior, l1, contrast } = report
-    const terms = Object.entries({ loss, nce, mse, prior, l1, contrast })
+    const { phase, mixing, mixTargets, temperature, repeat, loss, nce, mse, prior, pixels, l1, contrast } = report
+    const terms = Object.entries({ loss, nce, mse, prior, pixels, l1, contrast })
     return {
       fold: this.options.fold,
       epoch: report.epoch,

@@ -24,23 +24,23 @@ export interface Decoder {
 const BATCH = 64
 const LATENTS_AT_ONCE = 8
 
-/** The projector's output of voxel2clip (the backbone's, if it has none), which retrieval compares. */
-function networkDecoder(model: BrainNetwork, parameters: Parameters): Decoder {
+/**
+ * An output of voxel2clip, (n, T·D): the projector's (the backbone's, if it has none), which retrieval compares, or the backbone's, which is
+ * trained towards the embedding itself. Disposing is the parameters' owner's affair.
+ */
+export function networkOutput(model: BrainNetwork, output: 'projected' | 'backbone'): Decoder['predict'] {
   const { voxels: width, tokens, width: token } = model.config
-  return {
-    predict(voxels) {
-      const rows = voxels.length / width
-      const out = new Float32Array(rows * tokens * token)
-      for (let at = 0; at < rows; at += BATCH)
-        tf.tidy(() => {
-          const count = Math.min(BATCH, rows - at)
-          const x = tf.tensor2d(voxels.subarray(at * width, (at + count) * width), [count, width])
-          const { projected, backbone } = model.forward(x)
-          out.set((projected ?? backbone).dataSync<'float32'>(), at * tokens * token)
-        })
-      return out
-    },
-    dispose: () => parameters.dispose(),
+  return (voxels) => {
+    const rows = voxels.length / width
+    const out = new Float32Array(rows * tokens * token)
+    for (let at = 0; at < rows; at += BATCH)
+      tf.tidy(() => {
+        const count = Math.min(BATCH, rows - at)
+        const x = tf.tensor2d(voxels.subarray(at * width, (at + count) * width), [count, width])
+        const { projected, backbone } = model.forward(x)
+        out.set((output === 'backbone' ? backbone : (projected ?? backbone)).dataSync<'float32'>(), at * tokens * token)
+      })
+    return out
   }
 }
 
@@ -70,10 +70,10 @@ function lowLevelDecoder(model: LowLevelNetwork, parameters: Parameters): Decode
   }
 }
 
-const ridgeDecoder = (model: RidgeModel): Decoder => ({
-  predict: (voxels) => predictRidge(model, { count: voxels.length / model.voxels, width: model.voxels, data: voxels }),
-  dispose() {},
-})
+export const ridgeOutput =
+  (model: RidgeModel): Decoder['predict'] =>
+  (voxels) =>
+    predictRidge(model, { count: voxels.length / model.voxels, width: model.voxels, data: voxels })
 
 export function saveRidge(path: string, { voxels, targets, weights, intercept, alpha }: RidgeModel): void {
   const tensors: Record<string, NdArray> = {
@@ -84,20 +84,16 @@ export function saveRidge(path: string, { voxels, targets, weights, intercept, a
   writeFileAtomic(path, encodeSafetensors(tensors))
 }
 
+export function loadRidge(path: string): RidgeModel {
+  const arrays = readArrays(path)
+  const data = <T>(name: string) => arrays.get(name)!.data as T
+  const [voxels, targets] = arrays.get('weights')!.shape
+  return { voxels, targets, weights: data('weights'), intercept: data('intercept'), alpha: data('alpha') }
+}
+
 /** Opens the trained decoder of a fold. */
 export function loadDecoder(path: string, config: TrainingConfig, voxels: number): Decoder {
-  if (config.method === 'ridge') {
-    const arrays = readArrays(path)
-    const data = <T>(name: string) => arrays.get(name)!.data as T
-    const targets = arrays.get('intercept')!.shape[0]
-    return ridgeDecoder({
-      voxels,
-      targets,
-      weights: data('weights'),
-      intercept: data('intercept'),
-      alpha: data('alpha'),
-    })
-  }
+  if (config.method === 'ridge') return { predict: ridgeOutput(loadRidge(path)), dispose() {} }
   const parameters = new Parameters()
   if (config.method === 'low-level') {
     const model = new LowLevelNetwork(parameters, lowLevelSizes(config, voxels))
@@ -106,5 +102,5 @@ export function loadDecoder(path: string, config: TrainingConfig, voxels: number
   }
   const { brain } = createHighLevel(parameters, config, voxels)
   loadModel(path, parameters)
-  return networkDecoder(brain, parameters)
+  return { predict: networkOutput(brain, 'projected'), dispose: () => parameters.dispose() }
 }

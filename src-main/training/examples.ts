@@ -142,6 +142,24 @@ export function averagedVoxels(subject: Subject, scaling: VoxelScaling, items: I
   return out
 }
 
+/** Groups between which ridge regression chooses its penalties. */
+const RIDGE_GROUPS = 5
+
+/** Each stimulus in one of a few groups, drawn by seed; where there is only one stimulus, each item. */
+export function ridgeGroups(items: Items, random: Random): Int32Array {
+  const stimuli = distinct(items.stimulus)
+  const units = stimuli.length > 1 ? items.stimulus : Int32Array.from({ length: items.count }, (_, item) => item)
+  return drawGroups(units, RIDGE_GROUPS, random.split('ridge groups'))
+}
+
+/** Each distinct value in one of `count` groups of about equal size, drawn by seed; the group of every entry. */
+export function drawGroups(values: Int32Array, count: number, random: Random): Int32Array {
+  const units = distinct(values)
+  const order = random.permutation(units.length)
+  const groupOf = new Map([...units].map((unit, i) => [unit, order[i] % count]))
+  return values.map((value) => groupOf.get(value)!)
+}
+
 /** Refuses a fold that cannot teach or test anything. */
 export function checkItems(items: Items, fold: string): void {
   if (items.count >= 2) return

@@ -54,6 +54,18 @@ export const trainingFields = {
   encoderShift: field(share, 'largest shift of its augmented images, of the side', 'share', 0.12),
   encoderRotation: field(notNegative, 'largest rotation of its augmented images', 'rad', 0.15),
   encoderScale: field(share, 'largest change of size of its augmented images', 'share', 0.15),
+  pictures: field(
+    v.boolean(),
+    'with the study autoencoder: decode pictures, too, as a blend of its decoded embedding, a low-level network and ridge regression to pixels',
+    '',
+    false,
+  ),
+  blendFolds: field(
+    count(2),
+    'parts of the training trials, each predicted from the others, that choose the blend of the pictures',
+    'folds',
+    2,
+  ),
   hidden: field(count(1), 'hidden width h of voxel2clip', 'units', 4096),
   blocks: field(count(), 'residual blocks of voxel2clip', 'blocks', 4),
   projectorHidden: field(
@@ -134,6 +146,10 @@ const schema = v.strictObject(trainingFields)
 /** A complete set of options. */
 export type TrainingConfig = v.InferOutput<typeof schema>
 export type TrainingOptions = v.InferInput<typeof schema>
+
+/** Whether a run decodes pictures itself, without a pack. */
+export const decodesPictures = ({ method, targets, pictures }: TrainingConfig): boolean =>
+  method === 'mindeye' && targets === 'study' && pictures
 
 /** Fills defaults and checks every value; the issues name the option. */
 export const parseTraining = (options: TrainingOptions | Record<string, unknown>) => v.safeParse(schema, options)

@@ -16,6 +16,12 @@ export const foldFiles = (folder: string) => ({
   scaling: join(folder, 'scaling.safetensors'),
   encoder: join(folder, 'encoder.safetensors'),
   model: join(folder, 'model.safetensors'),
+  /** Where the run decodes pictures: the network and the ridge regression to pixels, and how they are blended. */
+  low: join(folder, 'low.safetensors'),
+  ridge: join(folder, 'ridge.safetensors'),
+  blend: join(folder, 'blend.json'),
+  /** Pictures of one part of the training trials, predicted from the others; there until the blend is chosen. */
+  heldOut: (part: number) => join(folder, `held-out-${part}.safetensors`),
   /** Embeddings of the held-out trials and of the pool; the last file of a fold, so its presence means done. */
   test: join(folder, 'test.safetensors'),
   checkpoint: (step: number) => join(folder, `checkpoint-${String(step).padStart(7, '0')}.safetensors`),

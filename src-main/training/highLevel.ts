@@ -8,6 +8,8 @@ import type { TrainingConfig } from './fields.ts'
 export interface HighLevelModel {
   brain: BrainNetwork
   prior?: DiffusionPrior
+  /** Trained beside it on the same steps, see `createPixelNetwork`. */
+  pixels?: BrainNetwork
 }
 
 export type HighLevelConfig = Pick<
@@ -46,3 +48,21 @@ export function createHighLevel(parameters: Parameters, config: HighLevelConfig,
   const prior = new DiffusionPrior(parameters, { tokens, width, depth, heads, headDim })
   return { prior, brain: new BrainNetwork(parameters, brain, 'voxel2clip.') }
 }
+
+/** Before the names of the pixel network's parameters. */
+const PIXEL_PREFIX = 'low.'
+
+export const isOfPixelNetwork = ({ name }: { name: string }): boolean => name.startsWith(PIXEL_PREFIX)
+
+/** Declares the low-level network of a small study: voxel2clip's body from voxels to the logits of a picture's pixels. */
+export const createPixelNetwork = (
+  parameters: Parameters,
+  config: HighLevelConfig,
+  voxels: number,
+  pixels: number,
+): BrainNetwork =>
+  new BrainNetwork(
+    parameters,
+    { ...brainNetworkConfig(config, voxels), tokens: 1, width: pixels, projectorHidden: 0 },
+    PIXEL_PREFIX,
+  )

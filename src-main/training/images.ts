@@ -10,10 +10,14 @@ export interface ImageTensor {
   data: Float32Array
 }
 
+/** Side of pictures of a size when they are squared to at most `side` pixels. */
+export const squaredSide = ({ height, width }: { height: number; width: number }, side: number): number =>
+  Math.min(side, Math.max(height, width))
+
 /** Pictures squared to at most `side` pixels, in [0, 1]. */
 export async function toImageTensor(images: StimulusImages, side: number): Promise<ImageTensor> {
   const { count, height, width, channels } = images
-  const size = Math.min(side, Math.max(height, width))
+  const size = squaredSide(images, side)
   const [from, to] = [height * width * channels, size * size * channels]
   const data = new Float32Array(count * to)
   for (let i = 0; i < count; i++) {

@@ -53,7 +53,7 @@ export const presets: readonly Preset[] = [
   {
     id: 'small-study',
     purpose: 'studies of about 100 trials without repeats to average',
-    options: smallNetwork,
+    options: { ...smallNetwork, pictures: true },
   },
   {
     id: 'demo',

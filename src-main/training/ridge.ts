@@ -24,6 +24,9 @@ export interface RidgeModel {
   alpha: Float64Array
 }
 
+/** Beyond this many examples a fit takes minutes: a blend of pictures does without it, since the networks then have enough to learn from. */
+export const RIDGE_EXAMPLES = 2000
+
 /** For z-scored voxels: from almost none to so much that every prediction is the mean. Half decades, 0.1 to 10^6. */
 export const ridgeAlphas: readonly number[] = Array.from({ length: 15 }, (_, i) => 10 ** (i / 2 - 1))
 

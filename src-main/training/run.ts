@@ -8,17 +8,19 @@ import { openSubject } from '../subjects/subject.ts'
 import { saveRidge } from './decoder.ts'
 import type { Networks } from './encoder.ts'
 import { encodeStimuli, openEncoder, openPretrained } from './encoder.ts'
-import type { Items } from './examples.ts'
-import { averagedVoxels, checkItems, fitScaling, groupItems, scaledVoxels, trainingFolds } from './examples.ts'
+import { averagedVoxels, checkItems, fitScaling, groupItems, ridgeGroups, trainingFolds } from './examples.ts'
 import type { TrainingConfig } from './fields.ts'
+import { decodesPictures } from './fields.ts'
+import { fitPictures } from './fitPictures.ts'
 import { foldFiles, pruneCheckpoints, saveScaling } from './foldFiles.ts'
 import type { TestedFold } from './foldTest.ts'
 import { foldFolder, writeTest } from './foldTest.ts'
+import { isOfPixelNetwork } from './highLevel.ts'
 import type { ImageEncoder } from './imageEncoder.ts'
 import { toImageTensor } from './images.ts'
 import { LatentEncoder } from './latentEncoder.ts'
 import { decoderParameters } from './memory.ts'
-import { trainHighLevel, trainLowLevel } from './trainDecoders.ts'
+import { readExamples, trainHighLevel, trainLowLevel } from './trainDecoders.ts'
 import { saveModelConfig } from './published/modelConfig.ts'
 import { fitRidge } from './ridge.ts'
 import { StudyEncoder } from './studyEncoder.ts'
@@ -43,9 +45,6 @@ export interface TrainingSummary {
   warnings: string[]
 }
 
-/** Groups of stimuli between which ridge chooses its penalties. */
-const RIDGE_GROUPS = 5
-
 /**
  * Trains every fold of a split, from whatever a former process left: finished folds stay, the current one goes on from its
  * newest readable checkpoint to the same bits. Everything that is fitted is fitted on the fold's training trials.
@@ -53,6 +52,7 @@ const RIDGE_GROUPS = 5
 export async function runTraining(job: TrainingJob, options: RunOptions): Promise<TrainingSummary> {
   const { runFolder, subjectFolder, config, split, seed, networks } = job
   const subject = await openSubject(subjectFolder)
+  const { voxelCount, image } = subject.manifest
   const warnings: string[] = []
   sweepTemporary(runFolder)
   try {
@@ -71,13 +71,14 @@ export async function runTraining(job: TrainingJob, options: RunOptions): Promis
       const context = { subject, fold, index, pool, folder, runFolder, config, networks, random, warnings }
       if (!existsSync(foldFiles(folder).test)) await trainFold(context, foldOptions)
     }
-    return { folds: folds.length, parameters: decoderParameters(config, subject.manifest.voxelCount), warnings }
+    return { folds: folds.length, parameters: decoderParameters(config, voxelCount, image), warnings }
   } finally {
     subject.close()
   }
 }
 
-interface FoldContext extends TestedFold, TrainedFold {
+/** A fold with all that its training needs. */
+export interface FoldContext extends TestedFold, TrainedFold {
   networks: Networks
 }
 
@@ -99,23 +100,23 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<voi
     const width = encoder.tokens * encoder.width
     const model = fitRidge(inputs, { count: items.count, width, data: await embeddings() }, ridgeGroups(items, random))
     saveRidge(files.model, model)
-  } else {
-    const examples = {
-      items: items.count,
-      repeats: items.repeats,
-      voxelCount,
-      voxels: scaledVoxels(subject, scaling, items.trial),
-      stimuli: items.stimulus,
-      readImages: (chosen: Int32Array) => readImages(chosen.map((item) => items.stimulus[item])),
-    }
+  } else if (!existsSync(files.model)) {
+    const examples = await readExamples(subject, scaling, items, config)
     const trained =
       encoder instanceof LatentEncoder
         ? await trainLowLevel(context, examples, encoder, networks, options)
         : await trainHighLevel(context, examples, encoder, embeddings, options)
-    saveModel(files.model, trained)
+    const all = [...trained]
+    if (examples.pictures) saveModel(files.low, all.filter(isOfPixelNetwork))
     saveModelConfig(folder, config, voxelCount)
+    // Last, since it says that the training is over.
+    saveModel(
+      files.model,
+      all.filter((parameter) => !isOfPixelNetwork(parameter)),
+    )
     trained.dispose()
   }
+  if (encoder instanceof StudyEncoder && decodesPictures(config)) await fitPictures(context, scaling, options)
   await writeTest(context, scaling, encoder)
   encoder.dispose()
   pruneCheckpoints(folder, 0)
@@ -138,12 +139,4 @@ async function fitEncoder(
   }
   // Always as saved: folding the decay into the weights rounds them, and a resumed run has only the file.
   return openEncoder(config, networks, path, pictures)
-}
-
-/** Each stimulus in one of a few groups, drawn by seed. */
-function ridgeGroups(items: Items, random: Random): Int32Array {
-  const stimuli = distinct(items.stimulus)
-  const order = random.split('ridge groups').permutation(stimuli.length)
-  const groupOf = new Map([...stimuli].map((stimulus, i) => [stimulus, order[i] % RIDGE_GROUPS]))
-  return items.stimulus.map((stimulus) => groupOf.get(stimulus)!)
 }

@@ -88,6 +88,14 @@ export class StudyEncoder implements SquareEncoder {
     })
   }
 
+  /** Pictures (rows, side² · channels) in [0, 1] of embeddings (rows, width) such as `encode` gives. */
+  decode(embeddings: Float32Array): Float32Array {
+    return numbersOf(() => {
+      const latents = tf.tensor2d(embeddings, [embeddings.length / this.width, this.width])
+      return tf.sigmoid(this.model.decode(tf.mul(latents, this.deviation) as tf.Tensor2D))
+    })
+  }
+
   save(path: string): void {
     saveModel(path, this.parameters, { deviation: String(this.deviation) })
   }

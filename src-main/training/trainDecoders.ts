@@ -4,14 +4,18 @@ import { loadConvNeXt } from '../models/convNeXt.ts'
 import { LowLevelNetwork } from '../models/lowLevelNetwork.ts'
 import { Parameters } from '../nn/parameters.ts'
 import type { RunOptions } from '../base/progress.ts'
-import type { StimulusImages } from '../subjects/subject.ts'
+import type { StimulusImages, Subject } from '../subjects/subject.ts'
 import { lowLevelPixels } from './augmentation.ts'
 import { BatchSnapshots } from './batchSnapshot.ts'
 import { ClipEncoder } from './clipEncoder.ts'
 import type { Networks } from './encoder.ts'
-import { createHighLevel } from './highLevel.ts'
+import type { Items, VoxelScaling } from './examples.ts'
+import { scaledVoxels } from './examples.ts'
+import { createHighLevel, createPixelNetwork } from './highLevel.ts'
 import type { TrainingConfig } from './fields.ts'
+import { decodesPictures } from './fields.ts'
 import type { ImageEncoder } from './imageEncoder.ts'
+import { toImageTensor } from './images.ts'
 import type { LatentEncoder } from './latentEncoder.ts'
 import type { LowLevelLosses } from './lowLevel.ts'
 import { contrastTokens, LowLevelTrainer } from './lowLevel.ts'
@@ -36,6 +40,52 @@ export interface Examples {
   /** Index of each example's stimulus, (items). */
   stimuli: Int32Array
   readImages(items: Int32Array): StimulusImages
+  /** Small square pictures (items, side² · channels) in [0, 1], where the run decodes pictures. */
+  pictures?: Float32Array
+}
+
+export async function readExamples(
+  subject: Subject,
+  scaling: VoxelScaling,
+  items: Items,
+  config: TrainingConfig,
+): Promise<Examples> {
+  const readImages = (chosen: Int32Array) => subject.readImages(chosen.map((item) => items.stimulus[item]))
+  return {
+    items: items.count,
+    repeats: items.repeats,
+    voxelCount: subject.manifest.voxelCount,
+    voxels: scaledVoxels(subject, scaling, items.trial),
+    stimuli: items.stimulus,
+    readImages,
+    ...(decodesPictures(config) && { pictures: await squaredPictures(subject, items.stimulus, config) }),
+  }
+}
+
+/** Pictures of stimuli as the study autoencoder sees them, (stimuli.length, side² · channels) in [0, 1]. */
+export async function squaredPictures(
+  subject: Subject,
+  stimuli: Int32Array,
+  { encoderPixels }: TrainingConfig,
+): Promise<Float32Array> {
+  return (await toImageTensor(subject.readImages(stimuli), encoderPixels)).data
+}
+
+/** A high-level decoder with what trains it; its parameters have no values yet. */
+export function highLevelTraining(
+  { config, random }: Pick<TrainedFold, 'config' | 'random'>,
+  examples: Examples,
+  targets: Targets,
+) {
+  const { items, repeats, voxelCount, pictures } = examples
+  const parameters = new Parameters()
+  const model = createHighLevel(parameters, config, voxelCount)
+  const pixels = pictures ? pictures.length / items : 0
+  if (pixels) model.pixels = createPixelNetwork(parameters, config, voxelCount, pixels)
+  const plan = new TrainingPlan(config, items, repeats, random.split('plan'))
+  const trainer = new Trainer(model, parameters, plan, config, random)
+  const data = { ...examples, targets, pictures: pictures && fixedTargets(pictures, pixels) }
+  return { parameters, model, plan, trainer, data }
 }
 
 /** Trains a fold's high-level decoder on its encoder's embeddings; a study's own encoder has given all of them already. */
@@ -54,11 +104,7 @@ export async function trainHighLevel(
     if ('embed' in encoder) return pictureTargets(encoder, examples.readImages)
     return fixedTargets(await embeddings(), encoder.tokens * encoder.width)
   }
-  const parameters = new Parameters()
-  const model = createHighLevel(parameters, config, examples.voxelCount)
-  const plan = new TrainingPlan(config, examples.items, examples.repeats, random.split('plan'))
-  const trainer = new Trainer(model, parameters, plan, config, random)
-  const data = { ...examples, targets }
+  const { parameters, plan, trainer, data } = highLevelTraining(fold, examples, targets)
   const snapshots = new BatchSnapshots(fold.runFolder, { fold: fold.index, stimuli: examples.stimuli })
   await trainNetwork<StepLosses & StepPlan>(
     fold,
@@ -67,7 +113,7 @@ export async function trainHighLevel(
       trainer,
       plan,
       run: (each) => trainer.run(data, each, snapshots),
-      termsOf: ({ nce, mse, prior, temperature }) => ({ nce, mse, prior, temperature }),
+      termsOf: ({ nce, mse, prior, pixels, temperature }) => ({ nce, mse, prior, pixels, temperature }),
     },
     options,
   )

@@ -19,6 +19,8 @@ export interface TrainingData {
   voxelCount: number
   voxels: Float32Array
   targets: Targets
+  /** Pictures in [0, 1], for a model with a pixel network. */
+  pictures?: Targets
 }
 
 export interface StepLosses {
@@ -29,6 +31,15 @@ export interface StepLosses {
   mse: number
   /** The diffusion prior's, before its weight. */
   prior?: number
+  /** Mean squared error of the pixel network's picture. */
+  pixels?: number
+}
+
+interface HighLevelBatch {
+  voxels: tf.Tensor2D
+  targets: tf.Tensor2D
+  pictures?: tf.Tensor2D
+  anchor: tf.Scalar
 }
 
 /** The decay rule of the original: by name, so that norms decay and everything called bias does not. */
@@ -76,14 +87,17 @@ export class Trainer {
       const voxels = tf.tensor2d(voxelBatch(data, plan), [plan.items.length, data.voxelCount])
       const given = data.targets.batch(plan.items, number) // (B, T·D)
       const targets = plan.mixTargets && plan.mixing ? mixRows(given, plan.mixing) : given
+      const pictures = this.pictures(data, plan, number)
       this.optimizer.begin(plan.lr, plan.beta1)
       tf.grad((anchor: tf.Tensor) => {
-        const terms = this.losses({ voxels, targets, anchor: anchor as tf.Scalar }, plan, number, watch)
+        const batch = { voxels, targets, pictures, anchor: anchor as tf.Scalar }
+        const terms = this.losses(batch, plan, number, watch)
         losses = {
           loss: terms.loss.dataSync()[0],
           nce: terms.nce.dataSync()[0],
           mse: terms.mse.dataSync()[0],
           prior: terms.prior?.dataSync()[0],
+          pixels: terms.pixels?.dataSync()[0],
         }
         if (!Number.isFinite(losses.loss)) throw diverged(number, losses)
         return terms.loss
@@ -93,9 +107,15 @@ export class Trainer {
     return { ...plan, ...losses! }
   }
 
+  /** Pictures (B, pixels) of a step; mixed voxels are to give the mixture of their pictures. */
+  private pictures({ pictures }: TrainingData, { items, mixing }: StepPlan, step: number): tf.Tensor2D | undefined {
+    const given = pictures?.batch(items, step)
+    return given && mixing ? mixRows(given, mixing) : given
+  }
+
   /** The loss of a batch and its terms (MindEye §3.2–3.3). */
   private losses(
-    { voxels, targets, anchor }: { voxels: tf.Tensor2D; targets: tf.Tensor2D; anchor: tf.Scalar },
+    { voxels, targets, pictures, anchor }: HighLevelBatch,
     plan: StepPlan,
     step: number,
     watch?: ContrastWatch,
@@ -110,7 +130,9 @@ export class Trainer {
         : softClip(brain, image, plan.temperature, watch)
     const mse = meanSquaredError(backbone, targets)
     const contrast = regressionWeight ? tf.add(nce, tf.mul(mse, regressionWeight)) : nce
-    if (!this.model.prior) return { loss: contrast, nce, mse }
+    const pixels = pictures && this.pixelError(voxels, pictures, anchor, random.split('low'))
+    const loss = pixels ? tf.add(contrast, pixels) : contrast
+    if (!this.model.prior) return { loss, nce, mse, pixels }
     const { tokens, width } = this.model.brain.config
     const shape: [number, number, number] = [plan.items.length, tokens, width]
     const { loss: prior } = this.model.prior.loss(
@@ -119,7 +141,13 @@ export class Trainer {
       this.plan.prior(step, shape),
       anchor,
     )
-    return { loss: tf.add(contrast, tf.mul(prior, priorWeight)), nce, mse, prior }
+    return { loss: tf.add(loss, tf.mul(prior, priorWeight)), nce, mse, pixels, prior }
+  }
+
+  /** The pixel network shares no parameter with the others, so that its error in their sum changes nothing for them. */
+  private pixelError(voxels: tf.Tensor2D, pictures: tf.Tensor2D, anchor: tf.Scalar, random: Random): tf.Scalar {
+    const { backbone: logits } = this.model.pixels!.forward(voxels, { anchor, random })
+    return meanSquaredError(tf.sigmoid(logits), pictures)
   }
 
   /** Steps until the plan's end; `each` runs after every step and may stop by throwing. */
@@ -142,7 +170,9 @@ function diverged(step: number, losses: StepLosses): MindEyeError {
     kind: 'engine',
     where: `step ${step}`,
     expected: 'a finite loss',
-    found: `nce ${losses.nce}, mse ${losses.mse}${losses.prior === undefined ? '' : `, prior ${losses.prior}`}`,
+    found: (['nce', 'mse', 'prior', 'pixels'] as const)
+      .flatMap((term) => (losses[term] === undefined ? [] : [`${term} ${losses[term]}`]))
+      .join(', '),
     fix: 'Lower the learning rate with --set maxLr=…, or check the voxels for extreme values with `mindeye inspect`.',
   })
 }

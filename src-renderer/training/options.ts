@@ -28,6 +28,7 @@ const groups: readonly { title: string; names: readonly string[] }[] = [
     title: 'Study autoencoder',
     names: ['encoderPixels', 'encoderSteps', 'encoderKl', 'encoderShift', 'encoderRotation', 'encoderScale'],
   },
+  { title: 'Pictures of small studies', names: ['pictures', 'blendFolds'] },
   {
     title: 'Low level',
     names: [
@@ -79,6 +80,10 @@ export function unusedBecause(name: string, values: Values): string | undefined 
   const isLowLevel = method === 'low-level'
   if (group === 'Low level' && !isLowLevel) return 'only used by method low-level'
   if (group === 'Study autoencoder' && (isLowLevel || targets !== 'study')) return 'only used with targets study'
+  if (group === 'Pictures of small studies') {
+    if (isLowLevel || isRidge || targets !== 'study') return 'only used by method mindeye with targets study'
+    if (name !== 'pictures' && values.pictures === false) return 'only used where pictures are decoded'
+  }
   if (isRidge && ['Network', 'Course', 'Contrast and mixing', 'Diffusion prior'].includes(group ?? ''))
     return 'not used by ridge regression'
   if (isLowLevel && ['Contrast and mixing', 'Diffusion prior'].includes(group ?? ''))

@@ -71,12 +71,28 @@ export interface SmallStudy {
   bytes?: boolean
   /** Factor on the z-scored betas. */
   scale?: number
+  /** How much of the picture is in the betas: the SD of a random projection of its pixels, beside noise of SD 1. */
+  signal?: number
+}
+
+/** Adds to each trial's betas a projection of the shown figure's pixels, the same for all trials. */
+function addSignal(
+  betas: Float64Array,
+  shown: readonly number[],
+  { V, side, figures, scale = 1, signal }: SmallStudy & { signal: number },
+): void {
+  const pixels = side * side
+  const weights = noise(V * pixels, 11, (scale * signal) / (74 * Math.sqrt(pixels))) // 74: the SD of a uniform 0..255
+  for (const [trial, figure] of shown.entries())
+    for (let v = 0; v < V; v++)
+      for (let p = 0; p < pixels; p++) betas[trial * V + v] += weights[v * pixels + p] * (figures[figure][p] - 127.5)
 }
 
 /** Writes a MATLAB file in the layout of the small studies; returns its path and the betas (trials, V), train rows first. */
 export function writeSmallStudy(folder: string, study: SmallStudy): { path: string; betas: Float64Array } {
   const { train, test, V, side, bytes } = study
   const betas = noise((train.length + test.length) * V, 7, study.scale)
+  if (study.signal) addSignal(betas, [...train, ...test], study as SmallStudy & { signal: number })
   const pictures = (trials: number[]) => {
     const values = trials.flatMap((i) => columnMajor(study.figures[i]))
     return array(bytes ? 'uint8' : 'float64', [trials.length, side * side], bytes ? values : values.map((x) => x / 255))

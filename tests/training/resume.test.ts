@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
@@ -11,6 +11,7 @@ import { Random } from '../../src-main/nn/random.ts'
 import { loadBackend } from '../../src-main/engine/backend.ts'
 import { saveTinyAutoencoder, saveTinyTeacher } from '../support/tinyNetworks.ts'
 import { importPaths } from '../../src-main/subjects/importer.ts'
+import { foldFiles } from '../../src-main/training/foldFiles.ts'
 import { presetConfig } from '../../src-main/training/presets.ts'
 import type { TrainingJob } from '../../src-main/training/run.ts'
 import { figures, quietly, writeSmallStudy } from '../subjects/support.ts'
@@ -26,7 +27,8 @@ const prior = { prior: 'true', priorDepth: '2', priorHeads: '2', priorHeadDim: '
 
 /** What is trained, and how often it is killed at a random moment. */
 const kinds = {
-  contrastive: {
+  // The preset decodes pictures: an inner training per part of the blend follows the fold's own.
+  'study with pictures': {
     config: presetConfig('small-study', { ...common, epochs: '12', encoderSteps: '10' }),
     networks: {},
     randomKills: 15,
@@ -72,9 +74,16 @@ const names = (folder: string): string[] => {
     return [] // not made yet
   }
 }
+const pictureFiles = (folder: string) => {
+  const { low, ridge, blend } = foldFiles(folder)
+  return { low, ridge, blend }
+}
 const result = (job: TrainingJob) => ({
   weights: readFileSync(join(fold(job), 'model.safetensors')),
   embeddings: readFileSync(join(fold(job), 'test.safetensors')),
+  pictures: Object.values(pictureFiles(fold(job))).map((path) =>
+    existsSync(path) ? readFileSync(path, 'base64') : '',
+  ),
   losses: readFileSync(join(job.runFolder, 'metrics.jsonl'), 'utf8'),
 })
 const isWritingCheckpoint = (job: TrainingJob) =>
@@ -103,6 +112,8 @@ beforeAll(async () => {
     const started = performance.now()
     await engine.call('train', job)
     references.set(kind, { ...result(job), ms: performance.now() - started })
+    const isPictured = kind === 'study with pictures'
+    expect(Object.values(pictureFiles(fold(job))).map(existsSync)).toEqual(Array(3).fill(isPictured))
     await engine.close()
   }
 }, 120_000)
@@ -135,6 +146,7 @@ async function expectSameAfterResume(kind: Kind, job: TrainingJob): Promise<void
   const resumed = result(job)
   expect(resumed.weights.equals(reference.weights), 'final weights').toBe(true)
   expect(resumed.embeddings.equals(reference.embeddings), 'embeddings of the held-out trials').toBe(true)
+  expect(resumed.pictures, 'what decodes pictures, and their blend').toEqual(reference.pictures)
   expect(resumed.losses, 'loss curve').toBe(reference.losses)
 }
 
@@ -153,19 +165,34 @@ describe('kill -9 and resume', () => {
     120_000,
   )
 
+  it('while the blend is chosen, between its parts and within one', async () => {
+    const hasPart = (job: TrainingJob, part: number) => names(fold(job)).includes(`held-out-${part}.safetensors`)
+    for (const [i, wait] of [0, 40].entries()) {
+      const job = newRun('study with pictures', `blend-${i}`)
+      const left = await trainAndKill(job, async () => {
+        while (!hasPart(job, 0)) await setTimeout(1)
+        await setTimeout(wait)
+      })
+      expect(left).toContain('held-out-0.safetensors')
+      expect(left).not.toContain('blend.json')
+      await expectSameAfterResume('study with pictures', job)
+      expect(names(fold(job)).filter((name) => name.startsWith('held-out'))).toEqual([])
+    }
+  }, 120_000)
+
   it.each(Array.from({ length: KILLS_DURING_WRITE }, (_, i) => i))(
     'while a checkpoint is written (%d)',
     async (i) => {
       // A kill can come just after the rename; such an attempt proves nothing and is made again.
       for (let attempt = 0; attempt < 10; attempt++) {
-        const job = newRun('contrastive', `write-${i}-${attempt}`)
-        const first = random.uniform() * references.get('contrastive')!.ms
+        const job = newRun('study with pictures', `write-${i}-${attempt}`)
+        const first = random.uniform() * references.get('study with pictures')!.ms
         const left = await trainAndKill(job, async () => {
           await setTimeout(first)
           while (!isWritingCheckpoint(job)) await setImmediate()
         })
         if (!left.some((name) => isTemporary(name) && name.includes('checkpoint'))) continue
-        await expectSameAfterResume('contrastive', job)
+        await expectSameAfterResume('study with pictures', job)
         expect(names(fold(job)).filter(isTemporary), 'what the killed process left').toEqual([])
         return
       }
@@ -175,7 +202,7 @@ describe('kill -9 and resume', () => {
   )
 
   it('goes on from the older checkpoint when the newest is damaged, and says so', async () => {
-    const job = newRun('contrastive', 'damaged')
+    const job = newRun('study with pictures', 'damaged')
     const isSaved = () => names(fold(job)).filter((name) => /^checkpoint-\d+/.test(name)).length === 2
     await trainAndKill(job, async () => {
       while (!isSaved()) await setTimeout(1)
@@ -190,6 +217,6 @@ describe('kill -9 and resume', () => {
     await engine.close()
     expect(warnings).toHaveLength(1)
     expect(warnings[0]).toContain(newest)
-    expect(result(job).weights.equals(references.get('contrastive')!.weights)).toBe(true)
+    expect(result(job).weights.equals(references.get('study with pictures')!.weights)).toBe(true)
   }, 120_000)
 })

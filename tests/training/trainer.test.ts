@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { loadBackend } from '../../src-main/engine/backend.ts'
 import { Parameters } from '../../src-main/nn/parameters.ts'
 import { Random } from '../../src-main/nn/random.ts'
-import { createHighLevel } from '../../src-main/training/highLevel.ts'
+import type { HighLevelModel } from '../../src-main/training/highLevel.ts'
+import { createHighLevel, createPixelNetwork } from '../../src-main/training/highLevel.ts'
 import { TrainingPlan } from '../../src-main/training/plan.ts'
 import { presetConfig } from '../../src-main/training/presets.ts'
 import { fixedTargets } from '../../src-main/training/targets.ts'
@@ -23,10 +24,12 @@ const config = presetConfig('small-study', {
 })
 const [items, voxelCount] = [64, 40]
 
-function setUp() {
+/** With `pixels`, a pixel network is trained beside the high-level one. */
+function setUp(pixels = 0) {
   const random = new Random(1)
   const parameters = new Parameters()
-  const model = createHighLevel(parameters, config, voxelCount)
+  const model: HighLevelModel = createHighLevel(parameters, config, voxelCount)
+  if (pixels) model.pixels = createPixelNetwork(parameters, config, voxelCount, pixels)
   parameters.initialise(random)
   const trainer = new Trainer(model, parameters, new TrainingPlan(config, items, 1, random), config, random)
   const targets = Float32Array.from({ length: items * config.width }, () => random.normal())
@@ -38,10 +41,18 @@ function setUp() {
     for (let d = 0; d < config.width; d++) sum += targets[item * config.width + d] * mix[d * voxelCount + voxel]
     return sum / 3
   })
+  // Every pixel is a smooth step of one number of the target.
+  const pictures = Float32Array.from({ length: items * pixels }, (_, at) => {
+    const target = targets[Math.floor(at / pixels) * config.width + (at % config.width)]
+    return 1 / (1 + Math.exp(-4 * target))
+  })
   return {
     parameters,
     trainer,
-    data: { items, repeats: 1, voxelCount, voxels, targets: fixedTargets(targets, config.width) },
+    data: {
+      ...{ items, repeats: 1, voxelCount, voxels, targets: fixedTargets(targets, config.width) },
+      ...(pixels && { pictures: fixedTargets(pictures, pixels) }),
+    },
   }
 }
 
@@ -55,6 +66,25 @@ describe('Trainer', () => {
     expect(tf.memory().numTensors).toBe(tensors)
     expect(mse.at(-1)!).toBeLessThan(0.6 * mse[0])
     parameters.dispose()
+  })
+
+  it('trains the pixel network beside the other, which does not notice', () => {
+    const alone = setUp()
+    const both = setUp(10)
+    const pixels: number[] = []
+    for (let i = 0; i < 90; i++) {
+      const plain = alone.trainer.step(alone.data)
+      const step = both.trainer.step(both.data)
+      expect([step.nce, step.mse]).toEqual([plain.nce, plain.mse])
+      expect(step.loss).toBeCloseTo(plain.loss + step.pixels!, 4)
+      expect(plain.pixels).toBeUndefined()
+      pixels.push(step.pixels!)
+    }
+    const last = (of: Parameters, name: string) => [...of.get(name).download('value')][0]
+    expect(last(both.parameters, 'lin1.weight')).toEqual(last(alone.parameters, 'lin1.weight'))
+    expect(pixels.at(-1)!).toBeLessThan(0.4 * pixels[0])
+    both.parameters.dispose()
+    alone.parameters.dispose()
   })
 
   it('stops before the backward pass when the loss is not finite', () => {
