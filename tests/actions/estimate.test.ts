@@ -15,6 +15,7 @@ const home = mkdtempSync(join(tmpdir(), 'mindeye-estimate-'))
 const path = join(home, 'workspace')
 const ctx = createContext(() => {})
 const [VOXELS, IMAGES] = [50, 12]
+const IMAGE = { height: 8, width: 8, channels: 1 } as const
 
 beforeAll(async () => {
   const workspace = Workspace.open(path, { create: true })
@@ -42,8 +43,8 @@ describe('estimate', () => {
     expect(answer.options).toEqual(config)
     expect(answer.split).toMatchObject({ folds: 1, trainTrials: [24, 24], testTrials: [4, 4], examples: [24, 24] })
     expect(answer.steps).toBe(100 * 4)
-    expect(answer.memory!.needed).toBe(trainingBytes(config, VOXELS, 28))
-    expect(() => checkMemory(trainingBytes(config, VOXELS, 28), answer.memory!.available)).not.toThrow()
+    expect(answer.memory!.needed).toBe(trainingBytes(config, VOXELS, 28, IMAGE))
+    expect(() => checkMemory(trainingBytes(config, VOXELS, 28, IMAGE), answer.memory!.available)).not.toThrow()
   })
 
   it('counts folds, and held-out trials whose picture training sees', async () => {

@@ -92,6 +92,9 @@ describe.skipIf(skipReason ?? process.platform !== 'linux')('the Train place', (
       ...([['checkpointSeconds', '1']] as const),
     ])
       await setOption(page, name, value)
+    // What is followed here is one long training; decoding pictures would add shorter ones.
+    await page.getByLabel('Search options').fill('pictures')
+    await page.locator('[data-option="pictures"]').getByRole('switch').click()
     await page.getByLabel('Search options').fill('')
     await until(() => page.locator('.estimate').textContent()).toContain('steps 2,000')
     await page.getByRole('button', { name: 'Start training' }).click()

@@ -57,7 +57,8 @@ export async function runTrained(
       const run = await ensureRun(
         ctx,
         workspace,
-        { subject, preset, set: { ...set, ...own }, split, seed, pack },
+        // Scored by what is retrieved: decoding pictures, too, would only take time.
+        { subject, preset, set: { pictures: 'false', ...set, ...own }, split, seed, pack },
         progress,
       )
       const scoring = { workspace: workspace.path, run, kind: 'none', top: '1', seed: 1 } as const
