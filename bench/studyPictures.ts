@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { correlations } from '../src-main/evaluation/correlation.ts'
 import { twoWayIdentification } from '../src-main/evaluation/identification.ts'
-import { pixelMetrics, structuralSimilarity } from '../src-main/evaluation/pixelMetrics.ts'
+import { moments, pixelMetrics, structuralSimilarity } from '../src-main/evaluation/pixelMetrics.ts'
 import { mean } from '../src-main/evaluation/statistics.ts'
 import { openStudyReconstructor } from '../src-main/reconstruction/study.ts'
 import type { RunPlace } from '../src-main/retrieval/repeats.ts'
@@ -80,12 +80,15 @@ function score(
 ): PictureScores {
   const [n, size] = [stimuli.length, side * side * channels]
   const [images, recons] = [seen, made].map((pixels) => tf.tensor2d(pixels, [n, size]))
-  const r = correlations(recons, images) // (recon, image)
+  const r = correlations(images, recons) // (image, recon)
   // The same image seen in several trials is one candidate.
   const pool = [...new Set(stimuli)].map((stimulus) => stimuli.indexOf(stimulus))
-  const rank = (i: number) => pool.filter((j) => stimuli[j] !== stimuli[i] && r[i * n + j] >= r[i * n + i]).length
+  const rank = (i: number) => pool.filter((j) => stimuli[j] !== stimuli[i] && r[j * n + i] >= r[i * n + i]).length
   const ranks = stimuli.map((_, i) => rank(i))
-  const twoWay = twoWayIdentification(images, recons).score
+  const twoWay = twoWayIdentification(
+    r,
+    Int32Array.from(stimuli, (_, i) => i),
+  ).score
   const cube = (pixels: tf.Tensor2D) =>
     tf.tile(tf.reshape(pixels, [n, side, side, channels]), [1, 1, 1, 3 / channels]) as tf.Tensor4D
   const published = pixelMetrics(cube(images), cube(recons))
@@ -94,7 +97,9 @@ function score(
   return {
     pixCorr: mean(stimuli.map((_, i) => r[i * n + i])),
     ssim:
-      channels === 1 ? mean(stimuli.map((_, i) => structuralSimilarity(row(seen, i), row(made, i), side))) : Number.NaN,
+      channels === 1
+        ? mean(stimuli.map((_, i) => structuralSimilarity(moments(row(seen, i), side), moments(row(made, i), side))))
+        : Number.NaN,
     twoWay,
     top1: mean(ranks.map((rank) => Number(rank < 1))),
     top3: mean(ranks.map((rank) => Number(rank < 3))),

@@ -68,7 +68,7 @@ describe.skipIf(skipReason ?? process.platform !== 'linux')('a first hour with t
     for (const [name, value] of [
       ['hidden', '64'],
       ['projectorHidden', '64'],
-      ['epochs', '600'],
+      ['epochs', '240'],
       ['encoderSteps', '20'],
       ['checkpointSeconds', '1'],
     ]) {
