@@ -16,7 +16,7 @@ const { values: options } = parseArgs({
     pack: { type: 'string', default: layout.resource('packs/demo') },
     scenes: { type: 'string', default: '500' },
     steps: { type: 'string', default: '20' },
-    guidance: { type: 'string', default: '1.5' },
+    guidance: { type: 'string', default: '1.75' },
   },
 })
 const [count, steps] = [Math.min(Number(options.scenes), HELD_OUT.count), Number(options.steps)]
