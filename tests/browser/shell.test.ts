@@ -24,7 +24,7 @@ describe.skipIf(skipReason)('the shell', () => {
     for (const name of names) {
       await links.and(page.getByLabel(name, { exact: true })).click()
       await page.locator('.dv-groupview').first().waitFor()
-      await expect.poll(() => seriousFindings(page), { message: name, timeout: 20_000 }).toEqual([])
+      await expect.poll(() => seriousFindings(page), { message: name, timeout: 60_000 }).toEqual([])
     }
     await page.keyboard.press('1')
     await page.waitForURL(/#\/data$/)
@@ -32,7 +32,7 @@ describe.skipIf(skipReason)('the shell', () => {
     expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('light')
     for (const name of names) {
       await links.and(page.getByLabel(name, { exact: true })).click()
-      await expect.poll(() => seriousFindings(page), { message: `${name}, light`, timeout: 20_000 }).toEqual([])
+      await expect.poll(() => seriousFindings(page), { message: `${name}, light`, timeout: 60_000 }).toEqual([])
     }
     await page.keyboard.press('Alt+t')
   })
@@ -94,6 +94,6 @@ describe.skipIf(skipReason)('the shell', () => {
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
     await page.getByRole('button', { name: 'Copy report' }).click()
     await page.getByText('Copied the report').waitFor()
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^ok {6} kernel: .*GFLOP\/s/m)
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^ok +kernel: .*GFLOP\/s/m)
   })
 })
