@@ -70,6 +70,7 @@ export async function openWorkstation(
     ? await openElectron(workspace, theme)
     : await openChromium(workspace, theme, options.allow ?? [])
   const { page, host } = opened
+  page.setDefaultNavigationTimeout(120_000)
   const complaints: string[] = []
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text())
