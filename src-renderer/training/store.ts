@@ -122,7 +122,7 @@ export const useTraining = defineStore('training', () => {
     attempt(async () => {
       await api.runs.mutate({ do: 'delete', run: id })
       if (selection.run === id) selection.selectRun(undefined)
-      drop(id)
+      // What is kept of it goes with the list's word that it is gone: before, it would be a finished run without scores.
     })
 
   function drop(id: string) {
