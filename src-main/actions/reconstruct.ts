@@ -7,6 +7,7 @@ import type { ReconstructionJob } from '../reconstruction/reconstruct.ts'
 import type { Kind, SetSettings } from '../reconstruction/sets.ts'
 import { findSet, kinds as allKinds, readTrial } from '../reconstruction/sets.ts'
 import { ownRepeats } from '../retrieval/repeats.ts'
+import { decodesPictures } from '../training/fields.ts'
 import { fingerprint } from '../subjects/fingerprint.ts'
 import type { JsonObject, RunRecord, Workspace } from '../workspace/index.ts'
 import { defineAction, pathField } from './action.ts'
@@ -135,49 +136,67 @@ export interface PictureInput extends v.InferOutput<v.ObjectSchema<typeof pictur
 
 /** What the engine needs to make the pictures, and what names their set. Throws for runs and packs that do not go together. */
 export function reconstructionJob(workspace: Workspace, run: RunRecord, input: PictureInput): ReconstructionJob {
-  const { training, pack: runPack } = runConfig(run)
-  const isLowLevel = training.method === 'low-level'
-  const lowRun = isLowLevel ? run : input.lowRun === undefined ? undefined : finishedRun(workspace, input.lowRun)
+  const { training } = runConfig(run)
+  const { strength, guidance, samples: candidates, steps, seed, without, trials, watch } = input
+  const repeats = input.repeats ?? ownRepeats(training)
+  const lowRun = lowRunOf(workspace, run, input.lowRun)
   const kinds = kindsOf(input.kind, run, lowRun)
-  if (lowRun) checkLowRun(run, lowRun)
-  const pack = packOf(workspace, run.id, input.pack, runPack)
-  if (input.pack === undefined) runNetworks(training, pack)
-  const isDiffused = kinds.some((kind) => kind !== 'low')
-  const needsLow = kinds.some((kind) => kind !== 'high')
   const noise = input.noise === undefined ? undefined : resolve(input.noise)
-  const { strength, guidance, samples: candidates, steps, seed, without, trials, repeats, watch } = input
-  const settings: SetSettings = {
-    kinds,
-    pack: pack.fingerprint,
-    repeats: repeats ?? ownRepeats(training),
-    ...(needsLow && { lowRun: lowRun!.id }),
-    ...(isDiffused && { guidance, samples: candidates, steps }),
-    ...(isDiffused && (noise === undefined ? { seed } : { noise: fingerprint(noise) })),
-    ...(kinds.includes('combined') && { strength }),
-    ...(without?.length && { without: [...without].sort() }),
-  }
+  const place = { ...runPlace(workspace, run), repeats }
+  const asked = { run: place, ...{ kinds, strength, guidance, candidates, steps, seed, noise, trials, without, watch } }
+  const settings: SetSettings = { kinds, repeats, ...(without?.length && { without: [...without].sort() }) }
+  if (decodesPictures(training)) return { ...asked, settings }
+
+  const pack = packOf(workspace, run, input.pack)
+  const isDiffused = kinds.some((kind) => kind !== 'low')
+  const low = kinds.some((kind) => kind !== 'high') ? lowRun! : undefined
   return {
-    run: { ...runPlace(workspace, run), repeats },
-    low: needsLow ? { ...runPlace(workspace, lowRun!), autoencoder: autoencoderOf(lowRun!, pack) } : undefined,
+    ...asked,
+    low: low && { ...runPlace(workspace, low), repeats, autoencoder: autoencoderOf(low, pack) },
     pack: pack.folder,
-    ...{ kinds, strength, guidance, candidates, steps, seed, noise, trials, without, settings, watch },
+    settings: {
+      ...settings,
+      pack: pack.fingerprint,
+      ...(low && { lowRun: low.id }),
+      ...(isDiffused && { guidance, samples: candidates, steps }),
+      ...(isDiffused && (noise === undefined ? { seed } : { noise: fingerprint(noise) })),
+      ...(kinds.includes('combined') && { strength }),
+    },
   }
 }
 
+/** The low-level run: the one asked for, or the run itself where it is one. */
+function lowRunOf(workspace: Workspace, run: RunRecord, asked: string | undefined): RunRecord | undefined {
+  if (runConfig(run).training.method === 'low-level') return run
+  if (asked === undefined) return undefined
+  const lowRun = finishedRun(workspace, asked)
+  checkLowRun(run, lowRun)
+  return lowRun
+}
+
 function kindsOf(asked: Kind | 'all' | undefined, run: RunRecord, lowRun: RunRecord | undefined): Kind[] {
-  const { method, targets } = runConfig(run).training
+  const { training } = runConfig(run)
+  const { method, targets } = training
   const isHigh = method === 'mindeye' && targets === 'clip'
-  const possible = allKinds.filter((kind) => (kind === 'low' || isHigh) && (kind === 'high' || lowRun))
+  const possible = decodesPictures(training)
+    ? allKinds
+    : allKinds.filter((kind) => (kind === 'low' || isHigh) && (kind === 'high' || lowRun))
   const kinds = asked === undefined ? possible : asked === 'all' ? allKinds : [asked]
   if (kinds.length && kinds.every((kind) => possible.includes(kind))) return [...kinds]
-  const lacksLow = kinds.some((kind) => kind !== 'high') && !lowRun
+  if (isHigh)
+    throw new MindEyeError({
+      kind: 'input',
+      where: '--low-run',
+      expected: 'a low-level run, for kinds low and combined',
+      found: 'none',
+      fix: 'Train one with `mindeye train --preset paper-low-level --pack …`.',
+    })
   throw new MindEyeError({
     kind: 'input',
-    where: lacksLow && isHigh ? '--low-run' : run.id,
-    expected:
-      lacksLow && isHigh ? 'a low-level run, for kinds low and combined' : 'a run on the image embeddings of a pack',
-    found: lacksLow && isHigh ? 'none' : `method ${method} on targets ${targets}`,
-    fix: 'Train the missing one with `mindeye train --pack …`: presets paper-subj01 and paper-low-level.',
+    where: run.id,
+    expected: 'a run that decodes pictures, or the image embeddings of a pack',
+    found: `method ${method} on targets ${targets}`,
+    fix: 'Train one with `mindeye train`: --preset small-study, or --preset paper-subj01 with --pack.',
   })
 }
 
@@ -193,14 +212,19 @@ function checkLowRun(run: RunRecord, lowRun: RunRecord): void {
   })
 }
 
-function packOf(workspace: Workspace, run: string, asked: string | undefined, own: RunPack | undefined): RunPack {
+/** The pack that was asked for, else the one that the run was trained with, which must still be what it was. */
+function packOf(workspace: Workspace, run: RunRecord, asked: string | undefined): RunPack {
   if (asked !== undefined) return choosePack(workspace, asked)
-  if (own) return own
+  const { training, pack } = runConfig(run)
+  if (pack) {
+    runNetworks(training, pack)
+    return pack
+  }
   throw new MindEyeError({
     kind: 'state',
     where: '--pack',
     expected: 'a pack with the networks that make pictures',
-    found: `none, and ${run} was trained without one`,
+    found: `none, and ${run.id} was trained without one`,
     fix: 'Register one with `mindeye pack add FOLDER` (docs/packs.md says what it holds) and give its id.',
   })
 }

@@ -28,11 +28,14 @@ const configOf = ({ config }: RunRecord): RunConfig => config as unknown as RunC
 
 /** The kinds of pictures that a run can make of its trials, with a low-level run beside it or without. */
 export function kindsOf(run: RunRecord, hasLow: boolean): Kind[] {
-  const { method, targets } = configOf(run).training
+  const { method, targets, pictures } = configOf(run).training
   if (method === 'low-level') return ['low']
-  if (method !== 'mindeye' || targets !== 'clip') return []
-  return hasLow ? ['low', 'high', 'combined'] : ['high']
+  if (method !== 'mindeye' || (targets === 'study' && !pictures)) return []
+  return hasLow || targets === 'study' ? ['low', 'high', 'combined'] : ['high']
 }
+
+/** Whether pictures come from noise, by the networks of a pack. */
+export const isDiffused = (run: RunRecord): boolean => configOf(run).training.targets === 'clip'
 
 /** Finished low-level runs of the same subject, newest first. */
 export const lowRunsFor = (run: RunRecord, finished: readonly RunRecord[]): RunRecord[] =>

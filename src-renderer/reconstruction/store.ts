@@ -5,7 +5,7 @@ import { useHistory } from '../shared/history.ts'
 import { useLoaded } from '../shared/reload.ts'
 import { useWorkspace } from '../shared/workspace.ts'
 import { useRetrieval } from '../retrieval/store.ts'
-import { kindsOf, loadSets, loadTrial, lowRunsFor, watchUrl, type Kind, type ListedSet } from './data.ts'
+import { isDiffused, kindsOf, loadSets, loadTrial, lowRunsFor, watchUrl, type Kind, type ListedSet } from './data.ts'
 
 /** Pictures of what was seen, for the selected trial of the selected run. */
 export const useReconstruction = defineStore('reconstruction', () => {
@@ -31,6 +31,9 @@ export const useReconstruction = defineStore('reconstruction', () => {
   const lowRuns = computed(() => (run.value ? lowRunsFor(run.value, retrieval.finished) : []))
   const lowRun = computed(() => lowRuns.value.find(({ id }) => id === chosenLowRun.value) ?? lowRuns.value[0])
   const possible = computed(() => (run.value ? kindsOf(run.value, lowRun.value !== undefined) : []))
+
+  /** Whether there is noise to start from, and all that goes with it. */
+  const diffuses = computed(() => run.value !== undefined && isDiffused(run.value))
 
   /** The reconstruction of this run that is at work. */
   const job = computed(() =>
@@ -85,9 +88,14 @@ export const useReconstruction = defineStore('reconstruction', () => {
     try {
       const { job: id } = await start.reconstruct.mutate({
         run: run.value.id,
-        ...(lowRun.value && lowRun.value.id !== run.value.id && { lowRun: lowRun.value.id }),
+        ...(diffuses.value && lowRun.value && { lowRun: lowRun.value.id }),
         ...{ strength: strength.value, guidance: guidance.value, samples: samples.value, steps: steps.value },
-        ...{ seed: seed.value, repeats: retrieval.facts.repeats, trials, watch: trials !== undefined },
+        ...{
+          seed: seed.value,
+          repeats: retrieval.facts.repeats,
+          trials,
+          watch: diffuses.value && trials !== undefined,
+        },
         ...(without.length && { without: [...without] }),
       })
       const record = await workspace.jobEnd(id)
@@ -100,7 +108,22 @@ export const useReconstruction = defineStore('reconstruction', () => {
 
   return {
     ...{ strength, guidance, samples, steps, seed, chosenLowRun, chosenSet, candidates },
-    ...{ run, trial, lowRuns, lowRun, possible, job, progress, denoising, sets, set, found, problem, reconstruct },
+    ...{
+      run,
+      trial,
+      lowRuns,
+      lowRun,
+      possible,
+      diffuses,
+      job,
+      progress,
+      denoising,
+      sets,
+      set,
+      found,
+      problem,
+      reconstruct,
+    },
     setsLoaded: markRaw(setsLoaded),
     result: markRaw(result),
   }
