@@ -45,6 +45,14 @@ const shots: { name: string; place: string; prepare?(page: Page): Promise<void> 
     },
   },
   {
+    name: 'reconstruct',
+    place: 'decode',
+    async prepare(page) {
+      await page.locator('.dv-tab', { hasText: 'Reconstruct' }).click()
+      await page.locator('figure[data-kind=combined] img').waitFor({ timeout: 120_000 })
+    },
+  },
+  {
     name: 'compute',
     place: 'compute',
     async prepare(page) {
