@@ -16,39 +16,38 @@ import { figures, quietly, temporaryFolder, writeSmallStudy } from '../subjects/
 
 beforeAll(() => loadBackend())
 
-const side = 12
+const side = 8
 const common = { strength: 0.85, guidance: 3.5, candidates: 1, steps: 20, seed: 42 }
 
 async function trained(pictures: boolean) {
   const home = temporaryFolder()
   const [subjectFolder, runFolder] = [join(home, 'subject'), join(home, 'run')]
   mkdirSync(runFolder)
-  const shown = (count: number) => Array.from({ length: count }, (_, i) => i % 10)
-  const labels = { train: shown(20).map(() => 1), test: shown(20).map(() => 2) }
-  const study = { train: shown(20), test: shown(20), V: 40, figures: figures(10, side), side, labels }
+  const shown = (count: number) => Array.from({ length: count }, (_, i) => i % 6)
+  const study = { train: shown(12), test: shown(6), V: 12, figures: figures(6, side), side }
   await importPaths([writeSmallStudy(home, study).path], { id: 's', map: {} }, subjectFolder, quietly())
-  const short = { hidden: '24', projectorHidden: '16', width: '8', epochs: '3', encoderSteps: '20' }
+  const short = { hidden: '8', projectorHidden: '8', width: '4', epochs: '1', encoderSteps: '4' }
   const config = presetConfig('small-study', { ...short, pictures: `${pictures}` })
-  const run = { runFolder, subjectFolder, config, split: 'leave-one-run-out', seed: 1 }
+  const run = { runFolder, subjectFolder, config, split: 'shipped', seed: 1 }
   await runTraining({ ...run, networks: {} }, quietly())
   const kinds: ReconstructionJob['settings']['kinds'] = ['low', 'high', 'combined']
   const job: ReconstructionJob = { ...common, run, kinds, settings: { kinds, repeats: 'single' } }
   return { run, job }
 }
 
-test('a small study’s run makes its pictures by itself, each trial by its own fold, in three channels', async () => {
+test('a small study’s run makes its pictures by itself, in three channels', async () => {
   const { run, job } = await trained(true)
-  const some = await reconstruct({ ...job, trials: [3, 37] }, quietly())
-  expect(some).toMatchObject({ trials: [3, 37], made: 2 })
+  const some = await reconstruct({ ...job, trials: [13, 16] }, quietly())
+  expect(some).toMatchObject({ trials: [13, 16], made: 2 })
   const all = await reconstruct(job, quietly())
-  expect(all).toMatchObject({ set: some.set, made: 38 })
+  expect(all).toMatchObject({ set: some.set, made: 4 })
   const set = findSet(run.runFolder, all.set)
-  expect(set.trials).toHaveLength(40)
+  expect(set.trials).toHaveLength(6)
 
   const subject = await openSubject(run.subjectFolder)
   const patterns = heldOutPatterns(run, subject)
   const read = voxelReader(run, subject, run.subjectFolder)
-  for (const trial of [3, 37]) {
+  for (const trial of [12, 13, 17]) {
     const pattern = patterns.find((one) => one.trial === trial)!
     expect(readTrial(set, trial)).toMatchObject({
       fold: pattern.fold,
@@ -67,7 +66,6 @@ test('a small study’s run makes its pictures by itself, each trial by its own 
         ).toEqual(expected[kind])
     }
   }
-  expect(new Set([3, 37].map((trial) => readTrial(set, trial).fold)).size).toBe(2)
   subject.close()
 }, 240_000)
 
