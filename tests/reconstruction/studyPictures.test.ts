@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { MindEyeError } from '../../src-main/base/errors.ts'
+import type { MindEyeError } from '../../src-main/base/errors.ts'
 import { loadBackend } from '../../src-main/engine/backend.ts'
 import { heldOutPatterns, voxelReader } from '../../src-main/reconstruction/patterns.ts'
 import type { ReconstructionJob } from '../../src-main/reconstruction/reconstruct.ts'
