@@ -122,13 +122,12 @@ export const useTraining = defineStore('training', () => {
     attempt(async () => {
       await api.runs.mutate({ do: 'delete', run: id })
       if (selection.run === id) selection.selectRun(undefined)
-      // What is kept of it goes with the list's word that it is gone: before, it would be a finished run without scores.
+      drop(id)
     })
 
   function drop(id: string) {
     show(id, false)
     compared.value = compared.value.filter((other) => other !== id)
-    scores.delete(id)
     data.forget(id)
   }
 
@@ -171,7 +170,12 @@ export const useTraining = defineStore('training', () => {
   )
   onEvent('metrics', ({ run: id }) => watched.value.includes(id) && follow(id))
   onEvent('batch', ({ run: id }) => id === current.value?.id && followBatch(id))
-  onEvent('runsRemoved', (ids) => ids.forEach(drop))
+  onEvent('runsRemoved', (ids) =>
+    ids.forEach((id) => {
+      drop(id)
+      scores.delete(id) // not before: it would be a finished run without scores
+    }),
+  )
   onEvent('snapshot', () => {
     watched.value.forEach(follow)
     if (current.value) followBatch(current.value.id)
