@@ -31,7 +31,7 @@ const kinds = {
   'study with pictures': {
     config: presetConfig('small-study', { ...common, epochs: '12', encoderSteps: '10' }),
     networks: {},
-    randomKills: 15,
+    randomKills: 8,
   },
   'CLIP targets, augmented images, prior': {
     config: presetConfig('small-study', {
@@ -116,7 +116,7 @@ beforeAll(async () => {
     expect(Object.values(pictureFiles(fold(job))).map(existsSync)).toEqual(Array(3).fill(isPictured))
     await engine.close()
   }
-}, 120_000)
+}, 240_000)
 
 afterAll(async () => {
   await Promise.all(engines.map((engine) => engine.close()))

@@ -72,7 +72,7 @@ describe('Trainer', () => {
     const alone = setUp()
     const both = setUp(10)
     const pixels: number[] = []
-    for (let i = 0; i < 90; i++) {
+    for (let i = 0; i < 40; i++) {
       const plain = alone.trainer.step(alone.data)
       const step = both.trainer.step(both.data)
       expect([step.nce, step.mse]).toEqual([plain.nce, plain.mse])
@@ -82,7 +82,7 @@ describe('Trainer', () => {
     }
     const last = (of: Parameters, name: string) => [...of.get(name).download('value')][0]
     expect(last(both.parameters, 'lin1.weight')).toEqual(last(alone.parameters, 'lin1.weight'))
-    expect(pixels.at(-1)!).toBeLessThan(0.7 * pixels[0])
+    expect(pixels.at(-1)!).toBeLessThan(0.8 * pixels[0])
     both.parameters.dispose()
     alone.parameters.dispose()
   })
