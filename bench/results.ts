@@ -17,6 +17,7 @@ import { validateInput } from '../src-main/actions/validate.ts'
 import { loadBackend } from '../src-main/engine/backend.ts'
 import { mean, standardDeviation } from '../src-main/evaluation/statistics.ts'
 import { readManifest } from '../src-main/subjects/subject.ts'
+import type { TrainingConfig } from '../src-main/training/fields.ts'
 import { decodesPictures } from '../src-main/training/fields.ts'
 import { presetConfig } from '../src-main/training/presets.ts'
 import { pictureNames, scorePictures } from './studyPictures.ts'
@@ -65,10 +66,12 @@ const cells: Cell[] = Array.from({ length: Number(options.seeds) }, (_, i) => i 
 
 /** The finished run of a cell: one that a former call left in the workspace, else a new one or the rest of an interrupted one. */
 async function runOf(ctx: ActionContext, { split, preset, seed }: Cell): Promise<string> {
-  const training = JSON.stringify(presetConfig(preset))
+  const own = presetConfig(preset)
+  // An option that is younger than a run was as by default in it.
+  const isSame = (training: TrainingConfig) => JSON.stringify({ ...own, ...training }) === JSON.stringify(own)
   const known = (await ctx.workspace(workspace)).runs.list().find((run) => {
     const config = runConfig(run)
-    return config.split === split && config.seed === seed && JSON.stringify(config.training) === training
+    return config.split === split && config.seed === seed && isSame(config.training)
   })
   if (known?.state === 'done') return known.id
   const input = known ? { workspace, resume: known.id } : { workspace, subject, preset, split, seed }
