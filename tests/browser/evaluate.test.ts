@@ -140,14 +140,14 @@ describe.skipIf(skipReason)('Evaluate', { timeout: 300_000 }, () => {
     for (const { score, difference, ci95 } of scores) {
       const line = region('Paired tests').locator(`[data-score="${score}"]`)
       await soon(() => line.innerText()).toContain(minus(difference.toFixed(3)))
-      expect(await line.innerText()).toContain(`[${ci95.map((x) => minus(x.toFixed(3))).join(', ')}]`)
+      await soon(() => line.innerText()).toContain(`[${ci95.map((x) => minus(x.toFixed(3))).join(', ')}]`)
     }
     expect(await page.locator('.paired circle.point').count()).toBe(12)
   })
 
   test('distributions have a strip per row, with chance as a labelled rule', async () => {
     await page.locator('.tab', { hasText: 'Distributions' }).click()
-    const strips = region('Distributions')
+    const strips = region('Distributions').last() // the panel within its tile
     await strips.locator('circle[data-trial]').first().waitFor()
     expect(await strips.locator('circle[data-trial]').count()).toBe(24)
     expect(await strips.locator('[data-test=chance]').count()).toBe(2)
