@@ -50,7 +50,7 @@ export async function fitPictures(fold: PictureFold, scaling: VoxelScaling, opti
     writeFileAtomic(files.heldOut(part), held)
   }
   writeFileAtomic(files.blend, `${JSON.stringify(blendOf(parts.map(files.heldOut)), null, 2)}\n`)
-  if (!process.env.KEEP) for (const part of parts) rmSync(files.heldOut(part))
+  for (const part of parts) rmSync(files.heldOut(part))
 }
 
 /**
