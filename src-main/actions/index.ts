@@ -9,6 +9,7 @@ import { doctor } from './doctor.ts'
 import { estimateAction } from './estimate.ts'
 import { evaluateAction } from './evaluate.ts'
 import { experimentAction } from './experiment.ts'
+import { exportAction } from './export.ts'
 import { galleryAction } from './gallery.ts'
 import { gpuAction } from './gpu.ts'
 import { importAction } from './import.ts'
@@ -46,6 +47,7 @@ export const actions = [
   reconstructAction,
   knockOutAction,
   decodeAction,
+  exportAction,
   galleryAction,
   runs,
   checkpointAction,

@@ -1,14 +1,16 @@
 /**
- * Type as SVG outlines, set in Inter from its package: a figure looks the same on a server without any font installed.
+ * Type, set in Inter from its package: as SVG outlines, so that a picture looks the same on a server without any font installed, and as
+ * the opened font for files whose text stays text. Everything is measured here, so lines are equally wide in each.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { create, type Font } from 'fontkit'
+import type { Weight } from './scene.ts'
 
 export interface TypeStyle {
   /** In user units of the drawing. */
   size: number
-  weight?: 400 | 500 | 600
+  weight?: Weight
   colour: string
   /** Which point of the line `x` names. */
   anchor?: 'start' | 'middle' | 'end'
@@ -18,7 +20,8 @@ export interface TypeStyle {
 const nodeRequire = createRequire(import.meta.url)
 const fonts = new Map<number, Font>()
 
-function inter(weight: number): Font {
+/** Inter as fontkit opens it. */
+export function inter(weight: Weight): Font {
   let font = fonts.get(weight)
   if (!font) {
     const opened = create(
@@ -30,11 +33,21 @@ function inter(weight: number): Font {
   return font
 }
 
+/** A font's file for a page on the screen, as in a style sheet. */
+export const interFile = (weight: Weight): Uint8Array =>
+  readFileSync(nodeRequire.resolve(`@fontsource/inter/files/inter-latin-${weight}-normal.woff2`))
+
 /** Numbers get tabular figures, so that they stand under one another in a column (tabular hyphens would gape in words). */
-function shape(text: string, weight: number) {
-  const number = /^[\d.,−[\] ]+$/.test(text)
-  return inter(weight).layout(text, { kern: true, ccmp: true, tnum: number, calt: false })
-}
+export const isNumber = (text: string): boolean => /^[\d.,−[\] ]+$/.test(text)
+
+/** OpenType features of a line. */
+export const featuresOf = (text: string) => ({ kern: true, ccmp: true, tnum: isNumber(text), calt: false })
+
+const shape = (text: string, weight: Weight) => inter(weight).layout(text, featuresOf(text))
+
+/** Characters that Inter has no glyph for here: it comes with Latin letters and common signs only. */
+export const missingGlyphs = (text: string): string[] =>
+  [...new Set(text)].filter((character) => !inter(400).hasGlyphForCodePoint(character.codePointAt(0)!))
 
 /** Width of a line of text in user units. */
 export function textWidth(text: string, { size, weight = 400 }: Omit<TypeStyle, 'colour'>): number {
