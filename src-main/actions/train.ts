@@ -7,7 +7,7 @@ import { openPack } from '../models/pack.ts'
 import { fitToPack } from '../training/encoder.ts'
 import { checkMemory, trainingBytes } from '../training/memory.ts'
 import { parseSet, presetConfig, presets } from '../training/presets.ts'
-import type { TrainingConfig } from '../training/fields.ts'
+import { completed, type TrainingConfig } from '../training/fields.ts'
 import { readManifest, readTrials } from '../subjects/subject.ts'
 import type { ActionContext } from './action.ts'
 import { defineAction } from './action.ts'
@@ -30,8 +30,8 @@ export interface RunConfig {
 const LAST_SAVE_MS = 300_000
 
 export function runConfig(run: RunRecord): RunConfig {
-  const config = run.config as unknown as RunConfig
-  return config.pack ? { ...config, pack: located(config.pack) } : config
+  const { training, pack, ...config } = run.config as unknown as RunConfig
+  return { ...config, training: completed(training), ...(pack && { pack: located(pack) }) }
 }
 
 export const trainAction = defineAction({

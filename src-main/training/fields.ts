@@ -151,5 +151,11 @@ export type TrainingOptions = v.InferInput<typeof schema>
 export const decodesPictures = ({ method, targets, pictures }: TrainingConfig): boolean =>
   method === 'mindeye' && targets === 'study' && pictures
 
+/** The options of a run of any version: those that it was not asked for, since they are newer, are at their defaults. */
+export const completed = (options: Partial<TrainingConfig>): TrainingConfig => ({
+  ...v.getDefaults(schema),
+  ...options,
+})
+
 /** Fills defaults and checks every value; the issues name the option. */
 export const parseTraining = (options: TrainingOptions | Record<string, unknown>) => v.safeParse(schema, options)

@@ -241,6 +241,17 @@ describe('all held-out trials', () => {
     const record = findSet(runFolder(low), set)
     expect([record.kinds, record.trials]).toEqual([['low'], [24, 25, 26, 27, 28, 29, 30, 31]])
     expect(record.settings).not.toHaveProperty('steps')
+
+    // A run of before an option was there has its default.
+    const path = join(runFolder(low), 'run.json')
+    const run = JSON.parse(fs.readFileSync(path, 'utf8')) as { config: { training: Record<string, unknown> } }
+    expect(run.config.training).toHaveProperty('latentChannels', 4)
+    delete run.config.training.latentChannels
+    fs.writeFileSync(path, JSON.stringify(run))
+    const made = contents(record.folder)
+    fs.rmSync(record.folder, { recursive: true })
+    expect(await ask<Reconstruction>(...onRun(low))).toMatchObject({ set, made: 8 })
+    expect(contents(record.folder)).toEqual(made)
   }, 120_000)
 })
 
