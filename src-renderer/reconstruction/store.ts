@@ -23,7 +23,9 @@ export const useReconstruction = defineStore('reconstruction', () => {
   const chosenSet = ref<string>()
   /** Candidate in place of the chosen one, by kind. */
   const candidates = ref<Partial<Record<Kind, number>>>({})
-  useHistory().include('reconstruction', { strength, guidance, samples, steps, seed, chosenLowRun, chosenSet })
+  /** Names of the areas that are switched off, in order. */
+  const off = ref<string[]>([])
+  useHistory().include('reconstruction', { strength, guidance, samples, steps, seed, chosenLowRun, chosenSet, off })
 
   const run = computed(() => retrieval.run)
   /** The pattern's first trial, by which its pictures are called. */
@@ -107,7 +109,7 @@ export const useReconstruction = defineStore('reconstruction', () => {
   }
 
   return {
-    ...{ strength, guidance, samples, steps, seed, chosenLowRun, chosenSet, candidates },
+    ...{ strength, guidance, samples, steps, seed, chosenLowRun, chosenSet, off, candidates },
     ...{
       run,
       trial,
