@@ -48,7 +48,7 @@ describe.skipIf(skipReason)('Reconstruct, of a small study that needs no pack', 
   const picture = (kind: Kind) =>
     page.getByRole('region', { name: 'Seen and reconstructed' }).locator(`figure[data-kind=${kind}] img`)
 
-  /** Grey values of the picture that is shown, once it is loaded; none before. */
+  /** Bytes (R, G, B) of the picture that is shown, once it is loaded; none before. */
   const shownPixels = (kind: Kind): Promise<number[]> =>
     picture(kind)
       .evaluate((image: HTMLImageElement) => {
@@ -57,7 +57,7 @@ describe.skipIf(skipReason)('Reconstruct, of a small study that needs no pack', 
         const drawing = canvas.getContext('2d')!
         drawing.drawImage(image, 0, 0)
         const { data } = drawing.getImageData(0, 0, canvas.width, canvas.height)
-        return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i])
+        return [...data].filter((_, i) => i % 4 < 3)
       })
       .catch(() => [])
 
@@ -77,7 +77,7 @@ describe.skipIf(skipReason)('Reconstruct, of a small study that needs no pack', 
 
   test('the three pictures of the selected trial are made, and shown as they are on disk', async () => {
     await page.getByRole('button', { name: 'Reconstruct this trial' }).click()
-    await soon(async () => (await shownPixels('combined')).length).toBe(side * side)
+    await soon(async () => (await shownPixels('combined')).length).toBe(3 * side * side)
     for (const kind of kinds) await soon(() => shownPixels(kind)).toEqual(madePixels(TRAIN, kind))
     expect(await shownPixels('high')).not.toEqual(await shownPixels('low'))
   })
