@@ -24,9 +24,12 @@ export const questions: Record<Direction, string> = {
   brain: 'given the image, find the brain pattern',
 }
 
-type Grouped<K extends Metric['kind']> = {
-  [M in MetricId as (typeof metrics)[M]['kind'] extends K ? M : never]?: MetricScore
+/** Metrics by the group of the result that they stand in. */
+const groupOf = ({ kind, isStandIn }: Metric) => (isStandIn ? 'standIn' : kind)
+type Grouped<G extends ReturnType<typeof groupOf>> = {
+  [M in MetricId as GroupOf<(typeof metrics)[M]> extends G ? M : never]?: MetricScore
 }
+type GroupOf<M extends Metric> = M extends { isStandIn: true } ? 'standIn' : M['kind']
 
 /** Scores of reconstructions, as the paper groups them; a metric without its network is absent and in `missing`. */
 export interface ReconstructionEvaluation {
@@ -39,6 +42,8 @@ export interface ReconstructionEvaluation {
   ssim: MetricScore
   twoway: Grouped<'identification'>
   distance: Grouped<'distance'>
+  /** By networks of the pack's own, in place of the published ones. */
+  standIn: Grouped<'standIn'>
   missing: MissingMetrics[]
 }
 
@@ -145,16 +150,20 @@ const topRows = (question: string, scores: TopScores): string[][] =>
   ])
 
 const grouped = ({ pixcorr, ssim, ...others }: ReconstructionScores['metrics']) => {
-  const ofKind = (kind: Metric['kind']) =>
-    Object.fromEntries(Object.entries(others).filter(([id]) => metrics[id as MetricId].kind === kind))
-  return { pixcorr: pixcorr!, ssim: ssim!, twoway: ofKind('identification'), distance: ofKind('distance') }
+  const of = (group: ReturnType<typeof groupOf>) =>
+    Object.fromEntries(Object.entries(others).filter(([id]) => groupOf(metrics[id as MetricId]) === group))
+  const [twoway, distance, standIn] = [of('identification'), of('distance'), of('standIn')]
+  return { pixcorr: pixcorr!, ssim: ssim!, twoway, distance, standIn }
 }
 
+/** Under a table with such scores. */
+const STAND_IN_NOTE = 'Stand-ins are of the pack’s own networks: not to be compared with published scores.'
+
 function describeReconstructions(result: Evaluation): string[] {
-  const { kind, set, reconstructions, images, pixcorr, ssim, twoway, distance, missing = [], note } = result
+  const { kind, set, reconstructions, images, pixcorr, ssim, twoway, distance, standIn, missing = [], note } = result
   if (note !== undefined) return [`Reconstructions: ${note}.`]
   if (kind === undefined) return []
-  const scores = Object.entries({ pixcorr, ssim, ...twoway, ...distance })
+  const scores = Object.entries({ pixcorr, ssim, ...twoway, ...distance, ...standIn })
   const rows = scores.map(([id, score]) => {
     const { title, better } = metrics[id as MetricId]
     const { mean, ci95, chance, p } = score!
@@ -171,6 +180,7 @@ function describeReconstructions(result: Evaluation): string[] {
     `Reconstructions, ${kind} · set ${set} · ${reconstructions} of ${images} distinct images · ${pixcorr!.version}`,
     '',
     formatTable(['METRIC', 'MEAN', '95 % INTERVAL', 'OTHER IMAGES', 'P'], rows),
+    ...(Object.keys(standIn!).length ? [STAND_IN_NOTE] : []),
     ...missing.map(
       ({ metrics: ids, title, place, source, found }) =>
         `${ids.map((id) => metrics[id].title).join(', ')}: needs ${title} in the pack’s ${place} (from ${source}); found ${found}`,

@@ -5,7 +5,7 @@ import { loadFrozen } from '../models/frozenNetwork.ts'
 import type { FeatureNetwork } from '../models/frozenNetwork.ts'
 import { InceptionV3 } from '../models/inceptionV3.ts'
 import type { PartName } from '../models/pack.ts'
-import { loadClipVision } from '../models/pretrained.ts'
+import { loadClipVision, loadSceneClassifier } from '../models/pretrained.ts'
 import { ResNet50 } from '../models/resNet.ts'
 import { CLIP_NORMALIZATION, normalize } from '../nn/image/colour.ts'
 import { resize } from '../nn/image/resize.ts'
@@ -18,8 +18,7 @@ export interface Preprocessing {
 }
 
 interface Loaded {
-  preprocessing: Preprocessing
-  /** By node, (B, …). */
+  /** Of images (B, H, W, 3) of any size, by node, (B, …). */
   features(images: tf.Tensor4D): Record<string, tf.Tensor>
   dispose(): void
 }
@@ -34,8 +33,8 @@ export const featureNetworks = {
   swav: { create: () => new ResNet50(), size: 224 },
 } satisfies Partial<Record<PartName, { create: () => FeatureNetwork; size: number }>>
 
-/** The part of a pack with the network: a convolutional one, or CLIP's image tower. */
-export type MetricNetworkKind = keyof typeof featureNetworks | 'image_encoder'
+/** The part of a pack with the network: a convolutional one, CLIP's image tower, or the demo pack's classifier; another tower stands in for CLIP's. */
+export type MetricNetworkKind = keyof typeof featureNetworks | 'image_encoder' | 'other_encoder' | 'classifier'
 
 /** Both sets of images have this size before any metric looks at them. */
 export const COMMON_SIZE = 256
@@ -46,7 +45,8 @@ const BATCH = 16
 export interface MetricNetwork {
   /**
    * Features of images (N, H, W, 3), clamped to [0, 1] first, of any size: by node (`features.4` and `features.11` of AlexNet,
-   * `image_embeds` of CLIP, else `avgpool`) one row per image, (N, F), of a map flattened with its channels last. The caller disposes them.
+   * `image_embeds` of a tower, `features`, `likeliest` and `found` of the classifier, else `avgpool`) one row per image, (N, F), of a map flattened with
+   * its channels last. The caller disposes them.
    */
   extract(images: tf.Tensor4D): Record<string, tf.Tensor2D>
   dispose(): void
@@ -54,14 +54,15 @@ export interface MetricNetwork {
 
 /**
  * Loads a metric's network from its published file: torchvision's `alexnet`, `inception_v3` and `efficientnet_b1` (IMAGENET1K_V2),
- * SwAV's ResNet-50, CLIP ViT-L/14 as transformers' folder or OpenAI's file. Throws a format error that lists what does not fit.
+ * SwAV's ResNet-50, CLIP ViT-L/14 as transformers' folder or OpenAI's file; or the demo pack's classifier. Throws a format error that lists
+ * what does not fit.
  */
 export function loadMetricNetwork(kind: MetricNetworkKind, path: string): MetricNetwork {
-  const network = kind === 'image_encoder' ? loadClip(path) : loadFeatures(kind, path)
+  const network = load(kind, path)
   const rowsOf = (images: tf.Tensor4D, from: number): Record<string, tf.Tensor2D> =>
     tf.tidy(() => {
       const batch = tf.slice(images, [from, 0, 0, 0], [Math.min(BATCH, images.shape[0] - from), -1, -1, -1])
-      const maps = Object.entries(network.features(preprocess(batch, network.preprocessing)))
+      const maps = Object.entries(network.features(batch))
       return Object.fromEntries(maps.map(([node, map]) => [node, tf.reshape(map, [map.shape[0], -1])]))
     })
   return {
@@ -83,12 +84,16 @@ export function preprocess(images: tf.Tensor4D, { size, mean, std }: Preprocessi
   })
 }
 
+function load(kind: MetricNetworkKind, path: string): Loaded {
+  if (kind === 'image_encoder' || kind === 'other_encoder') return loadClip(path)
+  return kind === 'classifier' ? loadClassifier(path) : loadFeatures(kind, path)
+}
+
 function loadFeatures(kind: keyof typeof featureNetworks, path: string): Loaded {
   const { create, size } = featureNetworks[kind]
   const network = loadFrozen<FeatureNetwork>(path, create)
   return {
-    preprocessing: { size, ...IMAGENET_NORMALIZATION },
-    features: (images) => network.features(images),
+    features: (images) => network.features(preprocess(images, { size, ...IMAGENET_NORMALIZATION })),
     dispose: () => network.dispose(),
   }
 }
@@ -96,8 +101,27 @@ function loadFeatures(kind: keyof typeof featureNetworks, path: string): Loaded 
 function loadClip(path: string): Loaded {
   const { model, parameters } = loadClipVision(path)
   return {
-    preprocessing: { size: model.config.image, ...CLIP_NORMALIZATION },
-    features: (images) => ({ image_embeds: model.imageEmbed(images) }),
+    features: (images) => ({
+      image_embeds: model.imageEmbed(preprocess(images, { size: model.config.image, ...CLIP_NORMALIZATION })),
+    }),
+    dispose: () => parameters.dispose(),
+  }
+}
+
+/**
+ * Labels as rows of ones and zeros: the likeliest one, and all that are found (likelier than not; the likeliest in any case). The first
+ * correlates with the second positively where it is among them, else negatively.
+ */
+function loadClassifier(path: string): Loaded {
+  const { model, parameters } = loadSceneClassifier(path)
+  return {
+    features(images) {
+      const features = model.features(tf.clipByValue(images, 0, 1))
+      const logits = model.logits(features)
+      const [, labels] = logits.shape
+      const likeliest = tf.oneHot(tf.argMax(logits, 1) as tf.Tensor1D, labels, 1, 0, 'float32')
+      return { features, likeliest, found: tf.maximum(likeliest, tf.cast(tf.greater(logits, 0), 'float32')) }
+    },
     dispose: () => parameters.dispose(),
   }
 }

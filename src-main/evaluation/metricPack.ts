@@ -23,31 +23,36 @@ export interface MissingMetrics {
 /** The sizes by which CLIP ViT-L/14 is known; scores of another encoder must not be called CLIP. */
 const VIT_L_14 = { width: 1024, layers: 24, patch: 14, image: 224, projection: 768 }
 
-/** The metrics' networks in the pack of this folder, and what is missing there. Without a pack all of them are. */
+/** The part of a pack in which a network lies. */
+const partOf = (kind: MetricNetworkKind): PartName => (kind === 'other_encoder' ? 'image_encoder' : kind)
+
+/** The metrics' networks in the pack of this folder, and what is missing there. Without a pack all of them are; stand-ins are never missed. */
 export function metricNetworks(folder: string | undefined): { networks: NetworkPaths; missing: MissingMetrics[] } {
   const pack = folder === undefined ? undefined : openPack(folder)
   const networks: NetworkPaths = {}
   const missing: MissingMetrics[] = []
-  const needs = (part: MetricNetworkKind) => (id: MetricId) => (metrics[id] as Metric).features?.part === part
-  const parts = new Set(metricIds.flatMap((id) => (metrics[id] as Metric).features?.part ?? []))
-  for (const part of parts) {
-    const found = whyNot(pack, part)
-    if (found === undefined) networks[part] = pack!.pathOf(part)
-    else {
+  const kinds = new Set(metricIds.flatMap((id) => (metrics[id] as Metric).features?.part ?? []))
+  for (const kind of kinds) {
+    const [part, found] = [partOf(kind), whyNot(pack, kind)]
+    const needing = metricIds.filter((id) => (metrics[id] as Metric).features?.part === kind)
+    if (found === undefined) networks[kind] = pack!.pathOf(part)
+    else if (!needing.some((id) => (metrics[id] as Metric).isStandIn)) {
       const { title, source } = packParts[part]
-      missing.push({ metrics: metricIds.filter(needs(part)), part, title, place: placeOf(part), source, found })
+      missing.push({ metrics: needing, part, title, place: placeOf(part), source, found })
     }
   }
   return { networks, missing }
 }
 
-/** Why a part of the pack cannot serve; undefined when it can. */
-function whyNot(pack: Pack | undefined, part: MetricNetworkKind): string | undefined {
+/** Why the pack cannot serve with a network; undefined when it can. */
+function whyNot(pack: Pack | undefined, kind: MetricNetworkKind): string | undefined {
+  const part = partOf(kind)
   if (!pack) return 'no pack'
   if (!pack.has(part)) return `nothing in ${pack.folder}`
   if (part !== 'image_encoder') return undefined
   const { config, close } = openNetwork(clipVisionKind, pack.pathOf(part))
   close()
   const other = Object.entries(VIT_L_14).find(([size, value]) => config[size as keyof typeof VIT_L_14] !== value)
+  if (kind === 'other_encoder') return other ? undefined : 'CLIP ViT-L/14'
   return other && `another encoder, with ${other[0]} ${config[other[0] as keyof typeof VIT_L_14]}`
 }

@@ -7,6 +7,8 @@ export const METRIC_VERSION = 'mindeye-metrics-1'
 export interface MetricFeatures {
   part: MetricNetworkKind
   node: string
+  /** The node of the seen image, where that is another than the reconstruction's. */
+  ofSeen?: string
 }
 
 export interface Metric {
@@ -14,16 +16,18 @@ export interface Metric {
   title: string
   /** What is measured, in a sentence. */
   meaning: string
-  /** `identification` counts other images, `distance` is 1 − correlation; both of features. */
-  kind: 'pixels' | 'identification' | 'distance'
+  /** Of features: `identification` counts other images, `distance` is 1 − correlation, `naming` is 1 where they agree at all. */
+  kind: 'pixels' | 'identification' | 'distance' | 'naming'
   better: 'higher' | 'lower'
   /** Of a network's features instead of pixels. */
   features?: MetricFeatures
+  /** Of a network of the pack's own in place of the published ones: never to be compared with published scores. */
+  isStandIn?: true
 }
 
 const twoWay = 'how often a reconstruction is more like its own image than like another one:'
 
-/** The metrics of a set of reconstructions in the order of the paper's table (MindEye §4.2); pixels as features are ours. */
+/** The metrics of a set of reconstructions in the order of the paper's table (MindEye §4.2); pixels as features and the stand-ins are ours. */
 export const metrics = {
   pixcorr: {
     title: 'PixCorr',
@@ -84,6 +88,31 @@ export const metrics = {
     kind: 'distance',
     better: 'lower',
     features: { part: 'swav', node: 'avgpool' },
+  },
+  object: {
+    title: 'Stand-in object',
+    meaning:
+      'how often the object that the demo pack’s classifier names in the reconstruction is one that it finds in the image',
+    kind: 'naming',
+    better: 'higher',
+    features: { part: 'classifier', node: 'likeliest', ofSeen: 'found' },
+    isStandIn: true,
+  },
+  scene: {
+    title: 'Stand-in two-way',
+    meaning: `${twoWay} last layer of the demo pack’s classifier`,
+    kind: 'identification',
+    better: 'higher',
+    features: { part: 'classifier', node: 'features' },
+    isStandIn: true,
+  },
+  encoder: {
+    title: 'Stand-in encoder',
+    meaning: `${twoWay} embedding of the pack’s own image encoder, which is not CLIP ViT-L/14`,
+    kind: 'identification',
+    better: 'higher',
+    features: { part: 'other_encoder', node: 'image_embeds' },
+    isStandIn: true,
   },
 } as const satisfies Record<string, Metric>
 

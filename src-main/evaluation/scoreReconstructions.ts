@@ -65,11 +65,10 @@ export async function scoreReconstructions(
 
   for (const [part, path] of Object.entries(networks) as [MetricNetworkKind, string][]) {
     const wanted = metricIds.filter((id) => (metrics[id] as Metric).features?.part === part)
-    const features = await compareFeatures(set, part, path, options)
+    const features = await compareFeatures(set, part, path, wanted, options)
     for (const id of wanted) {
-      const r = features[(metrics[id] as Metric).features!.node]
-      const isDistance = metrics[id].kind === 'distance'
-      keep(id, isDistance ? (image, recon) => 1 - r[image * n + recon] : winShare(r, n, images.count))
+      const r = features[id]!
+      keep(id, pairValues[metrics[id].kind as FeatureKind](r, n, images.count))
     }
   }
   const pixels = Float32Array.from({ length: r.length }, (_, at) => {
@@ -83,6 +82,15 @@ export async function scoreReconstructions(
 function winShare(r: Float64Array, n: number, images: number): PairValue {
   const wins = pairWins(r, n)
   return (image, recon) => wins[image * n + recon] / (images - 1)
+}
+
+type FeatureKind = Exclude<Metric['kind'], 'pixels'>
+
+/** By kind of metric the value of a pair, from correlations (M, N) of features of M images with those of N reconstructions. */
+const pairValues: Record<FeatureKind, (r: Float64Array, n: number, images: number) => PairValue> = {
+  identification: winShare,
+  distance: (r, n) => (image, recon) => 1 - r[image * n + recon],
+  naming: (r, n) => (image, recon) => Number(r[image * n + recon] > 0),
 }
 
 /** Tells how far it is and lets an abort come through. */
@@ -143,13 +151,14 @@ async function compareStructure(
 /** Pictures that go through a network at once. */
 const BATCH = 16
 
-/** Correlations of a network's features of all pairs, (M, N), by node. */
+/** Correlations of a network's features of all pairs, (M, N), for each of the metrics. */
 async function compareFeatures(
   { images, recons }: Reconstructed,
   part: MetricNetworkKind,
   path: string,
+  wanted: readonly MetricId[],
   options: RunOptions,
-): Promise<Record<string, Float64Array>> {
+): Promise<Partial<Record<MetricId, Float64Array>>> {
   const network = loadMetricNetwork(part, path)
   const pause = pauser(`compare features of ${part}`, options)
   const total = images.count + recons.count
@@ -170,9 +179,11 @@ async function compareFeatures(
   }
   try {
     const [seen, made] = [await extract(images, 0), await extract(recons, images.count)]
-    const correlated: Record<string, Float64Array> = {}
-    for (const node of Object.keys(seen))
-      correlated[node] = await correlationsOf(featureRows(seen[node]), featureRows(made[node]), pause)
+    const correlated: Partial<Record<MetricId, Float64Array>> = {}
+    for (const id of wanted) {
+      const { node, ofSeen = node } = (metrics[id] as Metric).features!
+      correlated[id] = await correlationsOf(featureRows(seen[ofSeen]), featureRows(made[node]), pause)
+    }
     return correlated
   } finally {
     network.dispose()

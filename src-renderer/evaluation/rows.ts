@@ -96,8 +96,8 @@ export function ownRow(key: string, name: string, evaluation: Evaluation, images
     'retrieval.brain': top(retrieval.brain.top1, pool),
   }
   if (retrieval.pixel) cells['retrieval.pixel'] = top(retrieval.pixel.top1, evaluation.images!)
-  const { pixcorr, ssim, twoway, distance } = evaluation
-  for (const [id, score] of Object.entries({ pixcorr, ssim, ...twoway, ...distance }))
+  const { pixcorr, ssim, twoway, distance, standIn } = evaluation
+  for (const [id, score] of Object.entries({ pixcorr, ssim, ...twoway, ...distance, ...standIn }))
     if (score) cells[id as MetricId] = metric(score)
   const missing: ScoreRow['missing'] = {}
   for (const { metrics, title, place, source, found } of evaluation.missing ?? [])

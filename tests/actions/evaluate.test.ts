@@ -91,6 +91,8 @@ describe('evaluate', { timeout: 240_000 }, () => {
       ['efficientnet_b1', 'efficientnet'],
       ['swav', 'swav'],
     ])
+    expect(good.standIn).toEqual({})
+    expect(evaluateAction.format!(good)).not.toContain('tand-in')
     expect(evaluateAction.format!(good)).toMatch(
       /Alex\(2\), Alex\(5\): needs AlexNet .* metrics\/alexnet… \(from torchvision/,
     )
@@ -130,6 +132,20 @@ describe('evaluate', { timeout: 240_000 }, () => {
     const found = result.missing!.map(({ part, found }) => [part, found])
     expect(found).toContainEqual(['image_encoder', expect.stringMatching(/^another encoder, with width \d+$/)])
     expect(found).toContainEqual(['alexnet', `nothing in ${pack}`])
+    expect(Object.keys(result.standIn!)).toEqual(['encoder'])
+  })
+
+  it('names the demo pack’s own networks as stand-ins, apart from the published metrics', async () => {
+    const result = await evaluate({ pack: 'demo' })
+    expect(Object.keys(result.standIn!)).toEqual(['object', 'scene', 'encoder'])
+    expect(result.standIn!.object).toMatchObject({ n: 12, version: METRIC_VERSION })
+    expect(Object.keys(result.twoway!)).toEqual(['pixel'])
+    expect(result.missing!.map(({ part }) => part)).not.toContain('classifier')
+    const text = evaluateAction.format!(result)
+    expect(text).toMatch(/Stand-in object +\d\.\d{3} +\[/)
+    expect(text).toContain('not to be compared with published scores')
+    const { scores } = await compare({ against: runs.mindeye, againstKind: 'high', pack: 'demo' })
+    expect(scores.map(({ score }) => score)).toContain('object')
   })
 })
 

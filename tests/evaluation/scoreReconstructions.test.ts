@@ -4,7 +4,11 @@ import { loadBackend } from '../../src-main/engine/backend.ts'
 import { scoreReconstructions } from '../../src-main/evaluation/scoreReconstructions.ts'
 import type { PictureSet } from '../../src-main/evaluation/scoreReconstructions.ts'
 import { mean } from '../../src-main/evaluation/statistics.ts'
+import { openPack } from '../../src-main/models/pack.ts'
+import { loadSceneClassifier } from '../../src-main/models/pretrained.ts'
 import { Random } from '../../src-main/nn/random.ts'
+import { SceneDrawer, ScenePainter } from '../../src-main/subjects/simulator/scenes.ts'
+import { builtInPack } from '../../src-main/workspace/index.ts'
 import { expectClose, fixtureCases } from '../support/fixtures.ts'
 import type { FixtureCase } from '../support/fixtures.ts'
 
@@ -70,5 +74,48 @@ describe('scores of a set equal numpy and scikit-image', () => {
     )
     expect([...phases]).toEqual(['compare pixels', 'compare structure'])
     expect(tf.memory().numTensors).toBe(before)
+  })
+})
+
+describe('the demo pack’s classifier', () => {
+  const path = openPack(builtInPack().folder).pathOf('classifier')
+
+  it('stands in for metrics of networks: the object it names, and two-way identification by its features', async () => {
+    const count = 24
+    const painter = new ScenePainter()
+    const drawn = new SceneDrawer().draw(new Random(5).split('stand-in'), count)
+    const scenes = await Promise.all(drawn.map((scene) => painter.paint(scene, 64)))
+    // Two thirds show their own scene, dimmed, the others the next one.
+    const shown = scenes.map((_, i) => (i % 3 ? i : (i + 1) % count))
+    const picture = (scene: number, gain: number) =>
+      tf.tensor4d(
+        Float32Array.from(scenes[scene].data, (byte) => (gain * byte) / 255),
+        [1, 64, 64, 3],
+      )
+    const set = {
+      images: { count, read: (i: number) => picture(i, 1) },
+      recons: { count, read: (i: number) => picture(shown[i], 0.9) },
+      own: Int32Array.from(scenes, (_, i) => i),
+    }
+    const before = tf.memory().numTensors
+    const { metrics } = await scoreReconstructions(set, { classifier: path }, new Random(3), quiet)
+    expect(tf.memory().numTensors).toBe(before)
+
+    const { model, parameters } = loadSceneClassifier(path)
+    const scoresOf = (pictures: PictureSet, i: number) =>
+      tf.tidy(() => [...model.scores(pictures.read(i) as tf.Tensor4D).dataSync<'float32'>()])
+    const expected = scenes.map((_, i) => {
+      const [seen, made] = [scoresOf(set.images, i), scoresOf(set.recons, i)]
+      return Number(seen[made.indexOf(Math.max(...made))] > 0.5)
+    })
+    parameters.dispose()
+    const { object, scene } = metrics
+    expect([...object!.values]).toEqual(expected)
+    for (const [i, value] of object!.values.entries()) if (shown[i] === i) expect(value).toBe(1)
+    expect(mean(object!.values)).toBeLessThan(1)
+    expect(object!.test.chance).toBeLessThan(0.3)
+    expect(object!.test.p).toBeLessThan(0.01)
+    for (const [i, value] of scene!.values.entries()) if (shown[i] === i) expect(value).toBe(1)
+    expect(mean(scene!.values)).toBeLessThan(1)
   })
 })
