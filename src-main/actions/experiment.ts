@@ -1,10 +1,11 @@
 import * as v from 'valibot'
 import type { ExperimentName } from '../evaluation/experiments.ts'
-import { experiments } from '../evaluation/experiments.ts'
+import { experiments, trainedExperiments } from '../evaluation/experiments.ts'
 import { parseSet, presets } from '../training/presets.ts'
 import type { JsonObject } from '../workspace/index.ts'
 import { defineAction } from './action.ts'
 import { runEmbedding } from './experiments/embedding.ts'
+import { runLowLevel } from './experiments/lowLevel.ts'
 import type { ExperimentResult, SeedScore } from './experiments/result.ts'
 import { runTrained } from './experiments/trained.ts'
 import { runJob } from './job.ts'
@@ -55,6 +56,26 @@ export const experimentAction = defineAction({
       set: v.optional(
         v.pipe(v.array(v.string()), v.description('change an option in all trainings, name=value, repeatable')),
       ),
+      lowPreset: v.optional(
+        v.pipe(
+          v.picklist(presets.map(({ id }) => id)),
+          v.description(
+            'low-level: options of the low-level decoder, where the high-level one makes no pictures by itself',
+          ),
+        ),
+        'paper-low-level',
+      ),
+      lowSet: v.optional(
+        v.pipe(v.array(v.string()), v.description('low-level: change an option of the low-level decoder, repeatable')),
+      ),
+      trials: v.optional(
+        v.pipe(
+          v.number(),
+          v.integer(),
+          v.minValue(2),
+          v.description('low-level: how many held-out patterns to reconstruct, drawn at random (default: all)'),
+        ),
+      ),
     }),
     v.forward(
       v.check((input) => input.name === 'embedding' || input.subject !== undefined, 'the id of a subject'),
@@ -65,7 +86,7 @@ export const experimentAction = defineAction({
       ['pack'],
     ),
     v.forward(
-      v.check(({ name, values }) => name !== 'embedding' || values === undefined, 'none for embedding'),
+      v.check(({ name, values }) => name in trainedExperiments || values === undefined, 'none for this experiment'),
       ['values'],
     ),
   ),
@@ -77,14 +98,19 @@ export const experimentAction = defineAction({
     const given = JSON.parse(JSON.stringify({ name, subject, pack, ...asked })) as JsonObject // without what was left out
     return runJob(workspace, { action: 'experiment', input: given }, options, (job) => {
       if (name === 'embedding') return runEmbedding(ctx, workspace, { pack: pack!, seeds, scenes: SCENES }, job.options)
-      const { preset, split, set } = input
+      const { preset, split, trials } = input
+      const training = { subject: subject!, preset, split, pack, set: parseSet(input.set ?? []), seeds }
+      if (name === 'low-level') {
+        const low = { preset: input.lowPreset, set: parseSet(input.lowSet ?? []) }
+        return runLowLevel({ ...ctx, log: job.log }, workspace, { ...training, low, trials }, job.options)
+      }
       const values = input.values?.split(',').map(Number)
-      const trained = { name, subject: subject!, preset, split, pack, set: parseSet(set ?? []), values, seeds }
+      const trained = { ...training, name, values }
       return runTrained({ ...ctx, log: job.log }, workspace, trained, job.options)
     })
   },
   format: (result) => {
-    const { claim, axis, conditions, seeds, measures, points, contrasts } = result
+    const { claim, axis, conditions, seeds, measures, points, contrasts, summary } = result
     const over = seeds.length === 1 ? '1 seed' : `${seeds.length} seeds, 95 % intervals over them`
     const titleOf = (id: string) => measures.find((measure) => measure.id === id)!.title
     return [
@@ -115,6 +141,8 @@ export const experimentAction = defineAction({
           shows ?? 'one seed says nothing',
         ]),
       ),
+      '',
+      ...summary,
     ].join('\n')
   },
 })

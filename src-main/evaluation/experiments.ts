@@ -1,3 +1,5 @@
+import { kinds } from '../reconstruction/sets.ts'
+import type { Kind } from '../reconstruction/sets.ts'
 import type { TrainingConfig } from '../training/fields.ts'
 import { stepsPerEpoch } from '../training/plan.ts'
 
@@ -41,19 +43,15 @@ const width: TrainedExperiment = {
   values: () => [32, 128, 512, 2048, 4096],
   cells: (values) => values.map((x) => ({ series: 'held out', x, set: { hidden: `${x}` } })),
   contrasts: (values) => {
-    const [low, high] = [values[0], values[values.length - 1]]
-    return [
-      { title: `${high} units against ${low}`, of: at('held out', high), against: at('held out', low) },
-      ...(values.length > 2
-        ? [
-            {
-              title: `${high} units against ${values[values.length - 2]}`,
-              of: at('held out', high),
-              against: at('held out', values[values.length - 2]),
-            },
-          ]
-        : []),
-    ]
+    const high = values[values.length - 1]
+    const others = new Set([values[0], ...values.slice(-2, -1)])
+    return [...others]
+      .filter((other) => other !== high)
+      .map((other) => ({
+        title: `${high} units against ${other}`,
+        of: at('held out', high),
+        against: at('held out', other),
+      }))
   },
 }
 
@@ -71,7 +69,7 @@ const mixing: TrainedExperiment = {
       }),
     ),
   contrasts: (values) =>
-    [values[0], values[values.length - 1]].flatMap((x) => [
+    [...new Set([values[0], values[values.length - 1]])].flatMap((x) => [
       { title: `mixco against none with ${x} examples`, of: at('mixco', x), against: at('none', x) },
       { title: `mixco against mixup with ${x} examples`, of: at('mixco', x), against: at('mixup', x) },
     ]),
@@ -106,9 +104,28 @@ const embeddingContrasts: readonly Contrast[] = [
   },
 ]
 
+/** One that compares pictures: with the low-level decoder alone, without it, and with both. */
+const lowLevel: Experiment = {
+  claim:
+    'Beginning at a low-level picture makes pictures right in their pixels and keeps what they show (MindEye §3.4, table 1).',
+  axis: { title: 'Pictures', unit: '', labels: kinds },
+}
+
+const ofKind = (kind: Kind) => at('held out', kinds.indexOf(kind))
+
+const lowLevelContrasts: readonly Contrast[] = (['high', 'low'] as const).map((other) => ({
+  title: `combined against ${other}`,
+  of: ofKind('combined'),
+  against: ofKind(other),
+}))
+
 export const trainedExperiments = { width, mixing } satisfies Record<string, TrainedExperiment>
 export const embeddingExperiment = { ...embedding, contrasts: embeddingContrasts }
+export const lowLevelExperiment = { ...lowLevel, contrasts: lowLevelContrasts }
 
 /** The experiments by name. */
-export const experiments = { ...trainedExperiments, embedding } satisfies Record<string, Experiment>
+export const experiments = { ...trainedExperiments, embedding, 'low-level': lowLevel } satisfies Record<
+  string,
+  Experiment
+>
 export type ExperimentName = keyof typeof experiments

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { contrastResults, inWords, seedScore } from '../../src-main/actions/experiments/result.ts'
 import { trainedExperiments } from '../../src-main/evaluation/experiments.ts'
 import { mean, standardDeviation } from '../../src-main/evaluation/statistics.ts'
 import { studentInterval } from '../../src-main/evaluation/student.ts'
@@ -26,7 +27,45 @@ it.each(Object.entries(trainedExperiments))('%s compares places that it has', (_
     expect(new Set(places).size).toBe(places.length)
     for (const { of, against } of experiment.contrasts(values))
       for (const { series, x } of [of, against]) expect(places).toContain(`${series} ${x}`)
+    const titles = experiment.contrasts(values).map(({ title, of, against }) => {
+      expect(of).not.toEqual(against)
+      return title
+    })
+    expect(new Set(titles).size).toBe(titles.length)
   }
+})
+
+describe('what contrasts show, in words', () => {
+  const measures = ['image', 'brain'].map((id) => ({ id, title: `top-1 ${id}`, chance: 0.1 }))
+  const points = [
+    { x: 8, image: [0.1, 0.2, 0.3], brain: [0.5, 0.4, 0.6] },
+    { x: 16, image: [0.31, 0.4, 0.5], brain: [0.5, 0.5, 0.5] },
+  ].map(({ x, image, brain }) => ({
+    ...{ series: 'held out', x, runs: [] },
+    scores: { image: seedScore(image), brain: seedScore(brain) },
+  }))
+  const contrast = (x: number, other: number) => ({
+    title: `${x} against ${other}`,
+    of: { series: 'held out', x },
+    against: { series: 'held out', x: other },
+  })
+
+  it('is a sentence for each comparison', () => {
+    const results = contrastResults([contrast(16, 8), contrast(8, 16)], points, measures)
+    expect(results[0]).toMatchObject({ measure: 'image', shows: 'better' })
+    expect(results[0].difference).toBeCloseTo(0.61 / 3, 9)
+    expect(inWords(results, measures)).toEqual([
+      '16 against 8: better in top-1 image; no difference shows in top-1 brain.',
+      '8 against 16: worse in top-1 image; no difference shows in top-1 brain.',
+    ])
+  })
+
+  it('is nothing for one seed', () => {
+    const single = points.map((point) => ({ ...point, scores: { image: seedScore([0.1]), brain: seedScore([0.2]) } }))
+    expect(inWords(contrastResults([contrast(16, 8)], single, measures), measures)).toEqual([
+      '16 against 8: one seed says nothing.',
+    ])
+  })
 })
 
 describe('studentInterval', () => {

@@ -6,7 +6,7 @@ import type { Workspace } from '../../workspace/index.ts'
 import type { ActionContext } from '../action.ts'
 import { choosePack } from '../runPack.ts'
 import type { ExperimentResult, Measure, Point } from './result.ts'
-import { contrastResults, seedScore } from './result.ts'
+import { contrastResults, inWords, seedScore } from './result.ts'
 
 export interface EmbeddingJob {
   pack: string
@@ -50,14 +50,15 @@ export async function runEmbedding(
   const measures: Measure[] = [
     { id: 'told', title: 'share that a linear map tells (R², or category above chance)', chance: 0 },
   ]
-  const { claim, axis, contrasts } = embeddingExperiment
+  const { claim, axis, contrasts: asked } = embeddingExperiment
+  const contrasts = contrastResults(asked, points, measures)
   const conditions = [
     `pack ${id}`,
     `ridge on ${scenes.train} scenes of the simulated world`,
     `judged on ${scenes.test} others`,
   ]
   return {
-    ...{ experiment: 'embedding', claim, axis, conditions, seeds, measures, points },
-    contrasts: contrastResults(contrasts, points, measures),
+    ...{ experiment: 'embedding', claim, axis, conditions, seeds, measures, points, contrasts },
+    summary: inWords(contrasts, measures),
   }
 }

@@ -48,6 +48,8 @@ export interface ExperimentResult {
   measures: Measure[]
   points: Point[]
   contrasts: ContrastResult[]
+  /** What shows, a sentence per comparison. */
+  summary: string[]
 }
 
 export const seedScore = (values: number[]): SeedScore => ({
@@ -73,4 +75,20 @@ export function contrastResults(
       return { title, measure: id, difference: mean(differences), ci95, shows }
     }),
   )
+}
+
+const words = { better: 'better in', worse: 'worse in', 'no difference': 'no difference shows in' } as const
+
+/** What the contrasts show, a sentence for each comparison: `A against B: better in x; no difference shows in y.` */
+export function inWords(contrasts: readonly ContrastResult[], measures: readonly Measure[]): string[] {
+  const titles = [...new Set(contrasts.map(({ title }) => title))]
+  return titles.map((title) => {
+    const own = contrasts.filter((contrast) => contrast.title === title)
+    if (own.some(({ shows }) => shows === undefined)) return `${title}: one seed says nothing.`
+    const parts = (Object.keys(words) as (keyof typeof words)[]).flatMap((shown) => {
+      const such = measures.filter(({ id }) => own.some(({ measure, shows }) => measure === id && shows === shown))
+      return such.length ? [`${words[shown]} ${such.map((measure) => measure.title).join(', ')}`] : []
+    })
+    return `${title}: ${parts.join('; ')}.`
+  })
 }

@@ -1,4 +1,3 @@
-import { MindEyeError } from '../../base/errors.ts'
 import type { RunOptions } from '../../base/progress.ts'
 import { trainedExperiments } from '../../evaluation/experiments.ts'
 import { directions } from '../../retrieval/pools.ts'
@@ -9,8 +8,9 @@ import type { Workspace } from '../../workspace/index.ts'
 import type { ActionContext } from '../action.ts'
 import { ensureRun } from '../ensureRun.ts'
 import { evaluateAction, questions } from '../evaluate.ts'
+import { checkHighLevel, optionsInWords, partOf } from './parts.ts'
 import type { ExperimentResult, Measure, Point } from './result.ts'
-import { contrastResults, seedScore } from './result.ts'
+import { contrastResults, inWords, seedScore } from './result.ts'
 
 export interface TrainedJob {
   name: keyof typeof trainedExperiments
@@ -38,7 +38,7 @@ export async function runTrained(
   const manifest = readManifest(folder)
   const split = job.split ?? manifest.defaultSplit
   const config = presetConfig(preset, set)
-  checkMethod(preset, config.method)
+  checkHighLevel(preset, config.method)
   const trials = readTrials(folder, manifest)
   const examples = Math.min(
     ...trainingFolds(trials, split, 1, config).map(({ train }) => groupItems(trials, train, config.items).count),
@@ -53,7 +53,7 @@ export async function runTrained(
     const tops = { image: [] as number[], brain: [] as number[] }
     for (const seed of seeds) {
       const place = `${series}, ${x} ${experiment.axis.unit}, seed ${seed}`
-      const progress = within(options, points.length * seeds.length + runs.length, total, place)
+      const progress = partOf(options, points.length * seeds.length + runs.length, total, place)
       const run = await ensureRun(
         ctx,
         workspace,
@@ -67,7 +67,7 @@ export async function runTrained(
       chance = scored.retrieval.image.top1.chance
       conditions = [
         subject,
-        [`preset ${preset}`, ...Object.entries(set).map((pair) => pair.join('='))].join(' '),
+        `preset ${optionsInWords(preset, set)}`,
         `split ${split}`,
         `${scored.trials} held-out patterns`,
         `pool of ${scored.pool}`,
@@ -79,28 +79,6 @@ export async function runTrained(
   const measures = directions.map((id): Measure => ({ id, title: `top-1, ${questions[id]}`, chance }))
   const contrasts = contrastResults(experiment.contrasts(values), points, measures)
   const { claim, axis } = experiment
-  return { experiment: name, claim, axis, conditions, seeds, measures, points, contrasts }
+  const summary = inWords(contrasts, measures)
+  return { experiment: name, claim, axis, conditions, seeds, measures, points, contrasts, summary }
 }
-
-function checkMethod(preset: string, method: string): void {
-  if (method === 'mindeye') return
-  throw new MindEyeError({
-    kind: 'input',
-    where: '--preset',
-    expected: 'a preset of the high-level decoder, which these claims are about',
-    found: `'${preset}', method ${method}`,
-    fix: 'For example --preset small-study.',
-  })
-}
-
-/** The progress of one training as a part of all of them. */
-const within = ({ signal, progress }: RunOptions, done: number, total: number, place: string): RunOptions => ({
-  signal,
-  progress: (report) =>
-    progress({
-      phase: 'experiment',
-      done: done + (report.total ? report.done / report.total : 0),
-      total,
-      message: `${place}: ${report.phase}`,
-    }),
-})
