@@ -54,6 +54,15 @@ export class Jobs {
     return this.db.prepare<[number], Row>('SELECT * FROM jobs ORDER BY id DESC LIMIT ?').all(limit).map(toRecord)
   }
 
+  /** All jobs of an action, newest first, however many others came after them. */
+  ofAction(action: string): JobRecord[] {
+    this.settleDead()
+    return this.db
+      .prepare<[string], Row>('SELECT * FROM jobs WHERE action = ? ORDER BY id DESC')
+      .all(action)
+      .map(toRecord)
+  }
+
   /** Seconds that all jobs of a run have worked so far, those that were interrupted too. */
   secondsOf(run: string): number {
     this.settleDead()

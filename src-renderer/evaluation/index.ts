@@ -3,6 +3,8 @@ import type { PanelDef, Place } from '../app/place.ts'
 import DistributionPanel from './DistributionPanel.vue'
 import EvaluateInspector from './EvaluateInspector.vue'
 import EvaluateTree from './EvaluateTree.vue'
+import InsightsPanel from './InsightsPanel.vue'
+import { useInsights } from './insightsStore.ts'
 import PairedPanel from './PairedPanel.vue'
 import ScatterPanel from './ScatterPanel.vue'
 import ScoresPanel from './ScoresPanel.vue'
@@ -15,11 +17,15 @@ function focusWords(): string | undefined {
   return row && `${row.name}, n ${row.cells.pixcorr?.n ?? 0}`
 }
 
+/** Whose experiments are shown. */
+const insightWords = () => useInsights().subject
+
 const panels: PanelDef[] = [
   { id: 'scores', title: 'Scores', component: ScoresPanel },
   { id: 'scatter', title: 'Images', component: ScatterPanel, subtitle: focusWords },
   { id: 'distributions', title: 'Distributions', component: DistributionPanel },
   { id: 'paired', title: 'Trial by trial', component: PairedPanel },
+  { id: 'insights', title: 'Insights', component: InsightsPanel, subtitle: insightWords },
 ]
 
 /** What decoders are worth: scores beside published ones, image by image, and against each other. */
@@ -34,6 +40,7 @@ export const evaluate: Place = {
     { panel: 'scatter', beside: 'scores', side: 'below', share: 0.5 },
     { panel: 'paired', beside: 'scatter', side: 'right', share: 0.5 },
     { panel: 'distributions', beside: 'scatter', side: 'within' },
+    { panel: 'insights', beside: 'scores', side: 'within' },
   ],
   tree: EvaluateTree,
   inspector: EvaluateInspector,

@@ -18,6 +18,7 @@ const catalogue = {
   version: METRIC_VERSION,
   metrics: metricIds.map((id) => ({ id, ...metrics[id] })),
   published: publishedTable,
+  experiments: [],
 }
 const columns = columnsOf(catalogue)
 const top = (mean: number) => ({ mean, ci95: [mean - 0.1, mean + 0.1] as [number, number], n: 12, chance: 1 / 12 })
@@ -26,7 +27,13 @@ const evaluation: Evaluation = {
   ...{ run: 'demo-1', split: 'shipped', trials: 12, pool: 12, repeats: 'average', seed: 42 },
   ...{ kind: 'combined', set: 'abc', reconstructions: 12, images: 12 },
   retrieval: { image: { top1: top(0.5) }, brain: { top1: top(0.4) }, pixel: { top1: top(0.75) } },
-  ...{ pixcorr: score(0.732), ssim: score(-0.25), twoway: { pixel: score(0.9) }, distance: {} },
+  ...{
+    pixcorr: score(0.732),
+    ssim: score(-0.25),
+    twoway: { pixel: score(0.9) },
+    distance: {},
+    standIn: { object: score(0.6) },
+  },
   missing: [
     {
       ...{ metrics: ['alexnet2', 'alexnet5'], part: 'alexnet', title: 'AlexNet' },
@@ -51,7 +58,7 @@ describe('rows of the Evaluate table', () => {
     expect(own.missing.alexnet5).toBe('Needs AlexNet in the pack’s metrics/alexnet… (torchvision). Found: no pack.')
     expect(own.about).toBe('n 12, pool 12, repeats averaged, split shipped')
     expect(filledColumns(columns, [own]).map(({ id }) => id)).toEqual([
-      ...['pixcorr', 'ssim', 'pixel', 'alexnet2', 'alexnet5'],
+      ...['pixcorr', 'ssim', 'pixel', 'alexnet2', 'alexnet5', 'object'],
       ...['retrieval.image', 'retrieval.brain', 'retrieval.pixel'],
     ])
   })

@@ -2,9 +2,12 @@ import { Hono } from 'hono'
 import type { Context } from 'hono'
 import * as v from 'valibot'
 import { finishedRun } from '../../actions/finishedRun.ts'
+import type { ExperimentResult } from '../../actions/experiments/result.ts'
 import { chooseSet } from '../../actions/reconstructed.ts'
 import type { ChosenSet } from '../../actions/reconstructed.ts'
 import { MindEyeError } from '../../base/errors.ts'
+import { experiments } from '../../evaluation/experiments.ts'
+import type { ExperimentName } from '../../evaluation/experiments.ts'
 import type { MissingMetrics } from '../../evaluation/metricPack.ts'
 import { METRIC_VERSION, metricIds, metrics } from '../../evaluation/metrics.ts'
 import type { Metric, MetricId } from '../../evaluation/metrics.ts'
@@ -13,7 +16,7 @@ import type { PublishedTable } from '../../evaluation/published.ts'
 import { keptReconstructionValues } from '../../evaluation/reconstructionScores.ts'
 import { kinds, listSets } from '../../reconstruction/sets.ts'
 import type { Kind } from '../../reconstruction/sets.ts'
-import type { RunRecord } from '../../workspace/index.ts'
+import type { JobRecord, RunRecord } from '../../workspace/index.ts'
 import { queryOf, wholeNumber } from '../query.ts'
 import type { Services } from '../services.ts'
 
@@ -22,6 +25,13 @@ export interface EvaluationCatalogue {
   version: string
   metrics: (Metric & { id: MetricId })[]
   published: PublishedTable
+  /** What can be rerun, with the claim that it is about. */
+  experiments: { name: ExperimentName; claim: string }[]
+}
+
+/** An experiment that is at work, has ended or was stopped; done ones with what came out. */
+export interface ExperimentJob extends Pick<JobRecord, 'id' | 'state' | 'created' | 'finished' | 'input' | 'error'> {
+  result?: ExperimentResult
 }
 
 /** A set of reconstructions of a finished run. */
@@ -62,6 +72,13 @@ function kindOf(text: string): Kind {
   throw new MindEyeError({ kind: 'input', where: 'kind', expected: `one of ${kinds.join(', ')}`, found: text })
 }
 
+const experimentNames = Object.keys(experiments) as ExperimentName[]
+
+const experimentJob = ({ id, state, created, finished, input, error, result }: JobRecord): ExperimentJob => ({
+  ...{ id, state, created, finished, input, error },
+  result: result as unknown as ExperimentResult | undefined,
+})
+
 /** Scores of reconstructions, as kept with their runs; whatever must be computed is an action's business. */
 export const evaluationRoutes = ({ workspace }: Services) => {
   const noStore = { 'Cache-Control': 'no-store' }
@@ -88,8 +105,13 @@ export const evaluationRoutes = ({ workspace }: Services) => {
         version: METRIC_VERSION,
         metrics: metricIds.map((id) => ({ id, ...metrics[id] })),
         published: publishedTable,
+        experiments: experimentNames.map((name) => ({ name, claim: experiments[name].claim })),
       }),
     )
+    .get('/experiments', (c) => {
+      const jobs = workspace.jobs.ofAction('experiment')
+      return c.json<ExperimentJob[]>(jobs.map(experimentJob), 200, noStore)
+    })
     .get('/sets', (c) => {
       const finished = workspace.runs.list().filter(({ state }) => state === 'done')
       return c.json<ListedSet[]>(finished.flatMap(listed), 200, noStore)
