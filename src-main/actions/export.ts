@@ -7,11 +7,12 @@ import { parseDocument } from '../figures/document.ts'
 import type { FigureDocument } from '../figures/document.ts'
 import { journalPreset, presetIds } from '../figures/presets.ts'
 import type { Format } from '../figures/presets.ts'
+import type { Finding } from '../figures/preflight/index.ts'
 import { POINTS_PER_MM, round } from '../figures/scene.ts'
 import { writeFigure } from '../figures/write.ts'
 import type { Workspace } from '../workspace/index.ts'
 import { defineAction, pathField } from './action.ts'
-import { buildPage, PanelCache, provenanceOf, sourceData } from './figures/pages.ts'
+import { buildPage, pagePreflight, PanelCache, provenanceOf, sourceData } from './figures/pages.ts'
 import { templateNames, templatePage } from './figures/templates.ts'
 import type { TemplateName } from './figures/templates.ts'
 
@@ -26,6 +27,8 @@ export interface Exported {
   data: string[]
   /** By panel letter (empty on a page of one): what a reader must be told. */
   captions: { letter: string; caption: string }[]
+  /** What the journal, or an honest reader, asks of it. */
+  preflight: Finding[]
 }
 
 const extensions: Record<string, Format> = {
@@ -78,7 +81,8 @@ export const exportAction = defineAction({
       })
     const dpi = input.dpi ?? journalPreset(page.preset).dpi.used
     const provenance = provenanceOf(page, built, new Date())
-    writeFileAtomic(file, await writeFigure(built.scene, format, dpi, provenance))
+    const bytes = await writeFigure(built.scene, format, dpi, provenance)
+    writeFileAtomic(file, bytes)
 
     const { name } = parse(file)
     const beside = (ending: string) => join(dirname(file), `${name}${ending}`)
@@ -93,15 +97,20 @@ export const exportAction = defineAction({
     return {
       ...{ file, widthMm: round(width / POINTS_PER_MM), heightMm: round(height / POINTS_PER_MM), dpi, sidecar, data },
       captions: provenance.panels.map(({ letter, caption }) => ({ letter, caption })),
+      preflight: pagePreflight(page, built, { format, dpi, bytes: bytes.length }),
     }
   },
-  format: ({ file, widthMm, heightMm, dpi, sidecar, data, captions }) =>
+  format: ({ file, widthMm, heightMm, dpi, sidecar, data, captions, preflight }) =>
     [
       `${file}: ${widthMm} x ${heightMm} mm, pictures at ${dpi} dpi`,
       `where it comes from: ${sidecar}`,
       `source data: ${data.join(', ')}`,
       '',
       ...captions.map(({ letter, caption }) => (letter ? `${letter}  ${caption}` : caption)),
+      '',
+      ...preflight
+        .filter(({ state }) => state !== 'ok')
+        .map(({ state, title, detail, panels }) => `${state}: ${[title, ...panels].join(', ')}: ${detail}`),
     ].join('\n'),
 })
 

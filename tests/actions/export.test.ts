@@ -47,8 +47,9 @@ const write = async (input: object) =>
 describe('export', () => {
   it('writes the whole story of a run, its source data and where it comes from', { timeout: 240_000 }, async () => {
     const out = join(base, 'overview.tiff')
-    const { widthMm, heightMm, sidecar, data, captions } = await write({ figure: 'overview', out })
+    const { widthMm, heightMm, sidecar, data, captions, preflight } = await write({ figure: 'overview', out })
     expect(widthMm).toBe(183)
+    expect(preflight.filter(({ state }) => state === 'problem')).toEqual([])
     const { width, height, density } = await sharp(out).metadata()
     expect(density).toBe(450)
     expect([width, height].map((pixels) => (pixels / 450) * 25.4)).toEqual([

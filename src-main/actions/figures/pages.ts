@@ -1,9 +1,13 @@
 import { toMindEyeError } from '../../base/failure.ts'
+import { pageWidth } from '../../figures/document.ts'
 import type { FigureDocument, Panel } from '../../figures/document.ts'
 import { freeze, thaw } from '../../figures/frozen.ts'
 import { layPage } from '../../figures/page.ts'
 import type { PanelContent } from '../../figures/page.ts'
 import { artOf } from '../../figures/panels/index.ts'
+import { preflight } from '../../figures/preflight/index.ts'
+import type { Finding, PreflightInput } from '../../figures/preflight/index.ts'
+import { journalPreset } from '../../figures/presets.ts'
 import { figureProvenance } from '../../figures/provenance.ts'
 import type { FigureProvenance } from '../../figures/provenance.ts'
 import type { Scene } from '../../figures/scene.ts'
@@ -76,6 +80,17 @@ export async function frozenPanel(place: GatherPlace, cache: PanelCache, panel: 
   const gathered = await cache.get(place, panel, fingerprint)
   return { ...panel, frozen: { at: new Date().toISOString(), fingerprint, gathered: freeze(gathered) } }
 }
+
+/** What speaks against a built page in a format. */
+export const pagePreflight = (
+  page: FigureDocument,
+  { scene, panels }: BuiltPage,
+  file: Pick<PreflightInput, 'format' | 'dpi' | 'bytes'>,
+): Finding[] =>
+  preflight({
+    ...{ scene, preset: journalPreset(page.preset), widthMm: pageWidth(page), ...file },
+    withoutData: panels.flatMap((panel) => ('problem' in panel ? [panel] : [])),
+  })
 
 /** Where a built page comes from. */
 export const provenanceOf = (page: FigureDocument, { scene, panels }: BuiltPage, made: Date): FigureProvenance =>
