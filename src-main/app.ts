@@ -8,6 +8,7 @@ import { PickedPaths } from './api/picked.ts'
 import { router } from './api/router.ts'
 import { brainRoutes } from './api/routes/brain.ts'
 import { evaluationRoutes } from './api/routes/evaluation.ts'
+import { figureRoutes } from './api/routes/figures.ts'
 import { fileRoutes } from './api/routes/files.ts'
 import { reconstructionRoutes } from './api/routes/reconstructions.ts'
 import { retrievalRoutes } from './api/routes/retrieval.ts'
@@ -81,6 +82,7 @@ export async function createApp(host: Host): Promise<App> {
     )
     .route('/brain', brainRoutes(services))
     .route('/evaluation', evaluationRoutes(services))
+    .route('/figures', figureRoutes(services))
     .route('/files', fileRoutes(services))
     .route('/reconstructions', reconstructionRoutes(services))
     .route('/retrieval', retrievalRoutes(services))

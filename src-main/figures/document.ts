@@ -36,8 +36,10 @@ const common = {
   height: v.optional(v.pipe(v.number(), v.minValue(5), v.maxValue(400))),
   title: v.optional(v.string()),
   caption: v.optional(v.string()),
-  /** Data as they were when its user froze them. */
-  frozen: v.optional(v.strictObject({ at: v.string(), fingerprint: v.string(), gathered: v.unknown() })),
+  /** When its user froze it, the state of its source then, and the name under which its data are kept. */
+  frozen: v.optional(
+    v.strictObject({ at: v.string(), fingerprint: v.string(), data: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)) }),
+  ),
 }
 
 const panel = v.variant('kind', [

@@ -1,4 +1,5 @@
 import type { Component } from 'vue'
+import type { PanelContent } from '../figures/data.ts'
 
 /** A tile of the centre. */
 export interface PanelDef {
@@ -7,6 +8,8 @@ export interface PanelDef {
   component: Component
   /** Beside the title: what is shown, with n and split. */
   subtitle?: () => string | undefined
+  /** What it puts on a page of figures; undefined while it shows nothing. */
+  figure?: () => PanelContent | undefined
 }
 
 /** Where a panel lies at first: beside another one, or behind it as a tab. */

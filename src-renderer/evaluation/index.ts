@@ -6,6 +6,7 @@ import EvaluateTree from './EvaluateTree.vue'
 import InsightsPanel from './InsightsPanel.vue'
 import { useInsights } from './insightsStore.ts'
 import PairedPanel from './PairedPanel.vue'
+import { parseKey } from './rows.ts'
 import ScatterPanel from './ScatterPanel.vue'
 import ScoresPanel from './ScoresPanel.vue'
 import { useEvaluation } from './store.ts'
@@ -20,10 +21,17 @@ function focusWords(): string | undefined {
 /** Whose experiments are shown. */
 const insightWords = () => useInsights().subject
 
+/** Of the run whose row is in focus. */
+function ofRun(kind: 'scores' | 'ranks'): ReturnType<NonNullable<PanelDef['figure']>> {
+  const { focused, shown } = useEvaluation()
+  const key = focused ?? shown[0]
+  return key === undefined ? undefined : { kind, source: { run: parseKey(key).run } }
+}
+
 const panels: PanelDef[] = [
-  { id: 'scores', title: 'Scores', component: ScoresPanel },
+  { id: 'scores', title: 'Scores', component: ScoresPanel, figure: () => ofRun('scores') },
   { id: 'scatter', title: 'Images', component: ScatterPanel, subtitle: focusWords },
-  { id: 'distributions', title: 'Distributions', component: DistributionPanel },
+  { id: 'distributions', title: 'Distributions', component: DistributionPanel, figure: () => ofRun('ranks') },
   { id: 'paired', title: 'Trial by trial', component: PairedPanel },
   { id: 'insights', title: 'Insights', component: InsightsPanel, subtitle: insightWords },
 ]

@@ -3,6 +3,7 @@ import type { PanelDef, Place } from '../app/place.ts'
 import { brain } from '../brain/index.ts'
 import { reconstructionPanels } from '../reconstruction/index.ts'
 import { count } from '../shared/format.ts'
+import { useSelection } from '../shared/selection.ts'
 import DecodeInspector from './DecodeInspector.vue'
 import DecodeTree from './DecodeTree.vue'
 import GalleryPanel from './GalleryPanel.vue'
@@ -19,9 +20,20 @@ function runWords(): string | undefined {
   )
 }
 
+/** What the selected trial retrieves; what evenly spaced trials do. */
+const shownTrials = () => retrievalFigure(useSelection().trial)
+const allTrials = () => retrievalFigure()
+
+function retrievalFigure(trial?: number): ReturnType<NonNullable<PanelDef['figure']>> {
+  const run = useRetrieval().facts?.run
+  return run === undefined
+    ? undefined
+    : { kind: 'retrieval', source: { run, trials: trial === undefined ? undefined : [trial] } }
+}
+
 const panels: PanelDef[] = [
-  { id: 'retrieve', title: 'Retrieve', component: RetrievePanel, subtitle: runWords },
-  { id: 'retrieve-grid', title: 'All trials', component: TrialGridPanel, subtitle: runWords },
+  { id: 'retrieve', title: 'Retrieve', component: RetrievePanel, subtitle: runWords, figure: shownTrials },
+  { id: 'retrieve-grid', title: 'All trials', component: TrialGridPanel, subtitle: runWords, figure: allTrials },
   { id: 'embedding', title: 'Embeddings', component: MapPanel, subtitle: runWords },
   { id: 'gallery', title: 'Gallery', component: GalleryPanel },
   ...reconstructionPanels,

@@ -30,6 +30,10 @@ export const train: Place = {
       title: 'Curves',
       component: CurvesPanel,
       subtitle: () => counted(useTraining().shownRuns.length, 'run'),
+      figure: () => {
+        const run = useTraining().current
+        return run?.state === 'done' ? { kind: 'training', source: { run: run.id } } : undefined
+      },
     },
     { id: 'config', title: 'New training', component: ConfigPanel },
     { id: 'batch', title: 'Batch', component: BatchPanel, subtitle: about },

@@ -1,13 +1,16 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { FigureDocument } from '../../src-main/figures/document.ts'
 import { parseDocument } from '../../src-main/figures/document.ts'
-import { freeze, thaw } from '../../src-main/figures/frozen.ts'
 import { layPage } from '../../src-main/figures/page.ts'
 import { artOf } from '../../src-main/figures/panels/index.ts'
 import { journalPreset, journalPresets } from '../../src-main/figures/presets.ts'
 import type { JournalPreset, PresetId } from '../../src-main/figures/presets.ts'
 import type { Mark, Scene } from '../../src-main/figures/scene.ts'
 import { mm } from '../../src-main/figures/scene.ts'
+import { FigurePages } from '../../src-main/figures/store.ts'
 import { textWidth } from '../../src-main/figures/type.ts'
 import { sampleContents, samplePage, samples } from './samples.ts'
 
@@ -102,11 +105,26 @@ describe('a page', () => {
 })
 
 describe('a page’s description', () => {
-  it('comes back as it is, with frozen data', () => {
-    const frozen = { at: '2026-11-26', fingerprint: 'f', gathered: freeze(samples.retrieval) }
+  it('is kept in the workspace as it is, with what its panels were frozen with', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pages-'))
+    const pages = new FigurePages(folder)
+    expect(pages.list()).toEqual([])
+    const data = pages.keep(samples.retrieval)
+    expect(pages.keep(samples.retrieval)).toBe(data)
+    const frozen = { at: '2026-11-26', fingerprint: 'f', data }
     const page = { ...samplePage, panels: samplePage.panels.map((panel) => ({ ...panel, frozen })) }
-    const read = parseDocument(JSON.parse(JSON.stringify(page)), 'page.json')
-    expect(thaw(read.panels[0].frozen!.gathered)).toEqual(samples.retrieval)
+    pages.write('first-page', page)
+    expect(pages.read('first-page')).toEqual(JSON.parse(JSON.stringify(page)))
+    expect(pages.kept(data)).toEqual(samples.retrieval)
+    writeFileSync(join(folder, 'figures', 'damaged.json'), '{')
+    expect(pages.list().map(({ id, title, panels }) => [id, title, panels])).toEqual([
+      ['first-page', samplePage.title, samplePage.panels.length],
+    ])
+    expect(() => pages.read('../workspace')).toThrow('small letters')
+    expect(() => pages.read('other')).toThrow('a page of this workspace')
+    pages.remove('first-page')
+    expect(pages.list()).toEqual([])
+    rmSync(folder, { recursive: true })
   })
 
   it.each([

@@ -1,7 +1,6 @@
 import { toMindEyeError } from '../../base/failure.ts'
 import { pageWidth } from '../../figures/document.ts'
 import type { FigureDocument, Panel } from '../../figures/document.ts'
-import { freeze, thaw } from '../../figures/frozen.ts'
 import { layPage } from '../../figures/page.ts'
 import type { PanelContent } from '../../figures/page.ts'
 import { artOf } from '../../figures/panels/index.ts'
@@ -11,6 +10,7 @@ import { journalPreset } from '../../figures/presets.ts'
 import { figureProvenance } from '../../figures/provenance.ts'
 import type { FigureProvenance } from '../../figures/provenance.ts'
 import type { Scene } from '../../figures/scene.ts'
+import { FigurePages } from '../../figures/store.ts'
 import { writeCsv } from '../../figures/write.ts'
 import { fingerprintOf, gather } from './gather.ts'
 import type { Gathered, GatherPlace } from './gather.ts'
@@ -56,8 +56,11 @@ export async function buildPage(place: GatherPlace, cache: PanelCache, page: Fig
 
 async function panelState(place: GatherPlace, cache: PanelCache, panel: Panel): Promise<PanelState> {
   const { id, frozen } = panel
-  if (frozen) return { id, stale: isStale(place, panel), gathered: thaw(frozen.gathered) as Gathered }
   try {
+    if (frozen) {
+      const gathered = new FigurePages(place.workspace.path).kept(frozen.data) as Gathered
+      return { id, stale: isStale(place, panel), gathered }
+    }
     return { id, stale: false, gathered: await cache.get(place, panel, fingerprintOf(place.workspace, panel)) }
   } catch (error) {
     if (place.options.signal.aborted) throw error
@@ -74,11 +77,12 @@ function isStale({ workspace }: GatherPlace, panel: Panel): boolean {
   }
 }
 
-/** The panel with its present data kept within it. Throws what its source has to say against it. */
+/** The panel with its present data kept in the workspace. Throws what its source has to say against it. */
 export async function frozenPanel(place: GatherPlace, cache: PanelCache, panel: Panel): Promise<Panel> {
   const fingerprint = fingerprintOf(place.workspace, panel)
   const gathered = await cache.get(place, panel, fingerprint)
-  return { ...panel, frozen: { at: new Date().toISOString(), fingerprint, gathered: freeze(gathered) } }
+  const data = new FigurePages(place.workspace.path).keep(gathered)
+  return { ...panel, frozen: { at: new Date().toISOString(), fingerprint, data } }
 }
 
 /** What speaks against a built page in a format. */
