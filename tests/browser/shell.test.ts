@@ -20,7 +20,7 @@ describe.skipIf(skipReason)('the shell', () => {
     const { page } = station
     const links = page.getByRole('navigation', { name: 'Places' }).getByRole('link')
     const names = await links.evaluateAll((all) => all.map((a) => a.getAttribute('aria-label')!))
-    expect(names).toEqual(['Data', 'Train', 'Decode', 'Evaluate', 'Compute'])
+    expect(names).toEqual(['Data', 'Train', 'Decode', 'Evaluate', 'Figures', 'Compute'])
     for (const name of names) {
       await links.and(page.getByLabel(name, { exact: true })).click()
       await page.locator('.dv-groupview').first().waitFor()
