@@ -47,15 +47,14 @@ export async function runEmbedding(
       return { series, x, runs: [], scores: { told: score } }
     }),
   )
-  const measures: Measure[] = [
-    { id: 'told', title: 'share that a linear map tells (R², or category above chance)', chance: 0 },
-  ]
+  const measures: Measure[] = [{ id: 'told', title: 'share told by a linear map', chance: 0 }]
   const { claim, axis, contrasts: asked } = embeddingExperiment
   const contrasts = contrastResults(asked, points, measures)
   const conditions = [
     `pack ${id}`,
     `ridge on ${scenes.train} scenes of the simulated world`,
     `judged on ${scenes.test} others`,
+    'share: R², of the category what is above chance',
   ]
   return {
     ...{ experiment: 'embedding', claim, axis, conditions, seeds, measures, points, contrasts },
