@@ -77,6 +77,7 @@ export function contrastResults(
   )
 }
 
+const listed = new Intl.ListFormat('en-GB')
 const words = { better: 'better in', worse: 'worse in', 'no difference': 'no difference shows in' } as const
 
 /** What the contrasts show, a sentence for each comparison: `A against B: better in x; no difference shows in y.` */
@@ -87,7 +88,7 @@ export function inWords(contrasts: readonly ContrastResult[], measures: readonly
     if (own.some(({ shows }) => shows === undefined)) return `${title}: one seed says nothing.`
     const parts = (Object.keys(words) as (keyof typeof words)[]).flatMap((shown) => {
       const such = measures.filter(({ id }) => own.some(({ measure, shows }) => measure === id && shows === shown))
-      return such.length ? [`${words[shown]} ${such.map((measure) => measure.title).join(', ')}`] : []
+      return such.length ? [`${words[shown]} ${listed.format(such.map((measure) => measure.title))}`] : []
     })
     return `${title}: ${parts.join('; ')}.`
   })

@@ -1,16 +1,20 @@
 import type { RunOptions } from '../../base/progress.ts'
 import { trainedExperiments } from '../../evaluation/experiments.ts'
 import { directions } from '../../retrieval/pools.ts'
+import type { Direction } from '../../retrieval/pools.ts'
 import { readManifest, readTrials } from '../../subjects/subject.ts'
 import { groupItems, trainingFolds } from '../../training/examples.ts'
 import { presetConfig } from '../../training/presets.ts'
 import type { Workspace } from '../../workspace/index.ts'
 import type { ActionContext } from '../action.ts'
 import { ensureRun } from '../ensureRun.ts'
-import { evaluateAction, questions } from '../evaluate.ts'
+import { evaluateAction } from '../evaluate.ts'
 import { checkHighLevel, optionsInWords, partOf } from './parts.ts'
 import type { ExperimentResult, Measure, Point } from './result.ts'
 import { contrastResults, inWords, seedScore } from './result.ts'
+
+/** Without commas, for sentences. */
+const titles: Record<Direction, string> = { image: 'top-1 image given the brain', brain: 'top-1 brain given the image' }
 
 export interface TrainedJob {
   name: keyof typeof trainedExperiments
@@ -76,7 +80,7 @@ export async function runTrained(
     }
     points.push({ series, x, runs, scores: { image: seedScore(tops.image), brain: seedScore(tops.brain) } })
   }
-  const measures = directions.map((id): Measure => ({ id, title: `top-1, ${questions[id]}`, chance }))
+  const measures = directions.map((id): Measure => ({ id, title: titles[id], chance }))
   const contrasts = contrastResults(experiment.contrasts(values), points, measures)
   const { claim, axis } = experiment
   const summary = inWords(contrasts, measures)
