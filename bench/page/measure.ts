@@ -1,7 +1,7 @@
 /**
- * What a user of the page feels, measured in Chromium on the Node host: `npm run bench:page -- [--gallery FOLDER] [--switches N] [--json]`.
+ * What a user of the page feels, measured in Chromium on the Node host: `npm run bench:page -- [--gallery FOLDER] [--switches N] [--only memory,…] [--json]`.
  * Without `--gallery` a gallery of 73,000 pictures is made first (a minute or two). Frame times are those of the machine's own renderer,
- * which is named; without a graphics card that is a software one.
+ * which is named; without a graphics card that is a software one. Fails when what the page holds still grows in the second half of the switches.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -17,6 +17,7 @@ import { importAction } from '../../src-main/actions/import.ts'
 import { trainAction } from '../../src-main/actions/train.ts'
 import { layout } from '../../src-main/base/layout.ts'
 import { startNodeHost } from '../../src-main/hosts/nodeServer.ts'
+import { heldAfterSwitches, leaks } from './memory.ts'
 
 /** A place, subject or trial every five seconds for an hour. */
 const HOUR_OF_SWITCHES = 720
@@ -24,7 +25,12 @@ const GALLERY_IMAGES = 73_000
 const ROUNDS = 12
 
 const { values } = parseArgs({
-  options: { gallery: { type: 'string' }, switches: { type: 'string' }, json: { type: 'boolean' } },
+  options: {
+    gallery: { type: 'string' },
+    switches: { type: 'string' },
+    only: { type: 'string' },
+    json: { type: 'boolean' },
+  },
 })
 const switches = Number(values.switches ?? HOUR_OF_SWITCHES)
 const say = (line: string) => process.stderr.write(`${line}\n`)
@@ -96,6 +102,7 @@ try {
     memory: memoryOfAnHour,
   }
   for (const [name, measure] of Object.entries(stages)) {
+    if (values.only && !values.only.split(',').includes(name)) continue
     result[name] = await measure()
     say(`${name}: ${JSON.stringify(result[name])}`)
   }
@@ -180,39 +187,17 @@ try {
     return { images: galleryImages, frameMedian: median(frames), frameP95: quantile(frames, 0.95), thumbnails: shown }
   }
 
-  /** The page's heap and document after switching places, subjects and trials, garbage collected, over four quarters. */
   async function memoryOfAnHour() {
     const page = await context.newPage()
-    const session = await context.newCDPSession(page)
     await page.goto(new URL('/#/data', host.address).href)
     await page.locator('dl.facts').first().waitFor()
-    const look = async () => {
-      await session.send('HeapProfiler.collectGarbage')
-      await session.send('HeapProfiler.collectGarbage')
-      const { usedSize } = (await session.send('Runtime.getHeapUsage')) as { usedSize: number }
-      const { nodes } = (await session.send('Memory.getDOMCounters')) as { nodes: number }
-      return { megabytes: usedSize / 1e6, nodes }
-    }
-    const marks = []
-    for (let at = 0; at < switches; at++) {
-      const place = ['data', 'train', 'decode', 'data'][at % 4]
-      await page.evaluate((to) => (location.hash = `#/${to}`), place)
-      await page.waitForTimeout(60)
-      if (at % 4 === 3) {
-        const subject = page.locator('nav[aria-label="Subjects"] button.main').nth((at >> 2) % 2)
-        await subject.click()
-        for (let step = 0; step < 3; step++) await page.keyboard.press('j')
-        await page.waitForTimeout(120)
-      }
-      if (at % Math.ceil(switches / 4) === Math.ceil(switches / 4) - 1 || at === 39) {
-        await page.evaluate(() => (location.hash = '#/data'))
-        await page.waitForTimeout(1500)
-        marks.push({ switches: at + 1, ...(await look()) })
-        say(JSON.stringify(marks.at(-1)))
-      }
-    }
+    const held = await heldAfterSwitches(page, switches, say)
     await page.close()
-    return marks
+    for (const leak of leaks(held)) {
+      say(`it grows: ${leak}`)
+      process.exitCode = 1
+    }
+    return held
   }
 } finally {
   await browser.close()
