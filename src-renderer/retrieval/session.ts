@@ -3,6 +3,7 @@ import { useCommands } from '../app/commands.ts'
 import { useSelection } from '../shared/selection.ts'
 import { useTrialAxis } from '../shared/trialAxis.ts'
 import { useTrials } from '../subjects/subjectData.ts'
+import { isLowLevel } from '../reconstruction/data.ts'
 import { useRetrieval } from './store.ts'
 
 /**
@@ -20,10 +21,12 @@ export function useDecodeSession(): void {
     retrieval.stimulusOf = (trial) => table?.stimulus[trial]
   })
 
-  // Coming here without a run shows the newest that is finished.
-  const newest = computed(
-    () => retrieval.finished.find(({ subject }) => subject === selection.subject) ?? retrieval.finished[0],
-  )
+  // Coming here without a run shows the newest that is finished; a low-level one is the other half of such a run.
+  const newest = computed(() => {
+    const own = retrieval.finished.filter(({ subject }) => subject === selection.subject)
+    const list = own.length ? own : retrieval.finished
+    return list.find((run) => !isLowLevel(run)) ?? list[0]
+  })
   watch(
     () => [selection.run, newest.value?.id] as const,
     ([run]) => {
@@ -36,7 +39,8 @@ export function useDecodeSession(): void {
     () => retrieval.facts,
     (facts) => {
       if (!facts) return axis.set(undefined)
-      axis.set({ subject: facts.subject, rows: facts.trial, label: 'held-out trials' })
+      const standIn = (trial: number) => retrieval.rowOf(facts, trial)
+      axis.set({ subject: facts.subject, rows: facts.trial, label: 'held-out trials', standIn })
       if (selection.trial === undefined) selection.selectTrial(facts.trial[0])
     },
     { immediate: true },

@@ -3,11 +3,20 @@ import { computed, shallowRef } from 'vue'
 import { useSelection } from './selection.ts'
 import { useWorkspace } from './workspace.ts'
 
+/** Some trials of a subject in their order. */
+export interface TrialRows {
+  subject: string
+  rows: readonly number[]
+  label: string
+  /** The place in `rows` of what a trial that is not among them belongs to, e.g. the mean of its repeats. */
+  standIn?(trial: number): number | undefined
+}
+
 /** The trials that one steps through with J, K and the scrubber, in their order: all of the subject, unless a view has set others. */
 export const useTrialAxis = defineStore('trialAxis', () => {
   const selection = useSelection()
   const workspace = useWorkspace()
-  const own = shallowRef<{ subject: string; rows: readonly number[]; label: string }>()
+  const own = shallowRef<TrialRows>()
 
   const all = computed(() => {
     const trials = workspace.subjectOf(selection.subject)?.trials ?? 0
@@ -17,10 +26,14 @@ export const useTrialAxis = defineStore('trialAxis', () => {
   const rows = computed(() => (isOwn.value ? own.value!.rows : all.value))
   const label = computed(() => (isOwn.value ? own.value!.label : 'all trials'))
   const placeOf = computed(() => new Map(rows.value.map((row, at) => [row, at])))
-  const at = computed(() => (selection.trial === undefined ? -1 : (placeOf.value.get(selection.trial) ?? -1)))
+  const at = computed(() => {
+    const { trial } = selection
+    if (trial === undefined) return -1
+    return placeOf.value.get(trial) ?? (isOwn.value ? own.value!.standIn?.(trial) : undefined) ?? -1
+  })
 
   /** Steps through other trials of a subject from now on, e.g. those a run held out; undefined goes back to all. */
-  function set(trials: { subject: string; rows: readonly number[]; label: string } | undefined) {
+  function set(trials: TrialRows | undefined) {
     own.value = trials
   }
 
