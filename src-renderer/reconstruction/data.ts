@@ -37,9 +37,12 @@ export function kindsOf(run: RunRecord, hasLow: boolean): Kind[] {
 /** Whether pictures come from noise, by the networks of a pack. */
 export const isDiffused = (run: RunRecord): boolean => configOf(run).training.targets === 'clip'
 
+/** Whether a run decodes blurry pictures alone, for another one to begin at. */
+export const isLowLevel = (run: RunRecord): boolean => configOf(run).training.method === 'low-level'
+
 /** Finished low-level runs of the same subject, newest first. */
 export const lowRunsFor = (run: RunRecord, finished: readonly RunRecord[]): RunRecord[] =>
-  finished.filter((other) => other.subject === run.subject && configOf(other).training.method === 'low-level')
+  finished.filter((other) => other.subject === run.subject && isLowLevel(other))
 
 /** In a few words, what tells a set from another. */
 export function setWords({ settings, kinds: made }: ListedSet): string {

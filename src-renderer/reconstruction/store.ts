@@ -63,8 +63,10 @@ export const useReconstruction = defineStore('reconstruction', () => {
   )
   const sets = computed<ListedSet[]>(() => setsLoaded.value ?? [])
   const has = (set: ListedSet) => trial.value !== undefined && set.trials.includes(trial.value)
+  /** Sets without some areas are shown beside these, or when they are chosen. */
+  const whole = computed(() => sets.value.filter(({ settings }) => !settings.without))
   const set = computed(
-    () => sets.value.find(({ id }) => id === chosenSet.value) ?? sets.value.find(has) ?? sets.value[0],
+    () => sets.value.find(({ id }) => id === chosenSet.value) ?? whole.value.find(has) ?? whole.value[0],
   )
   const result = useLoaded(
     () =>
@@ -102,7 +104,7 @@ export const useReconstruction = defineStore('reconstruction', () => {
       })
       const record = await workspace.jobEnd(id)
       if (record.error) problem.value = { ...record.error, message: record.error.found }
-      if (record.state === 'done') chosenSet.value = (record.result as { set: string }).set
+      if (record.state === 'done' && !without.length) chosenSet.value = (record.result as { set: string }).set
     } catch (error) {
       problem.value = toProblem(error)
     }

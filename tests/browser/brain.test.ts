@@ -310,7 +310,7 @@ describe.skipIf(skipReason)('the brain', () => {
 describe.skipIf(skipReason)('the brain of a subject without surfaces', () => {
   test.each([
     ['the voxels in their places, with slices', ['surfaces'], 'drawn in their places', 3],
-    ['the voxels by ROI', ['surfaces', 'positions.npy'], 'laid out by ROI', 0],
+    ['the voxels by ROI', ['surfaces', 'positions.npy'], 'the voxels by ROI', 0],
   ])('is %s, and says why', async (_, without, why, slices) => {
     const workspace = await workspaceWithCortex()
     for (const name of without) rmSync(join(workspace, 'subjects', 's1', name), { recursive: true, force: true })

@@ -150,6 +150,12 @@ describe.skipIf(skipReason)('Decode, Reconstruct', { timeout: 600_000 }, () => {
     expect(set.settings.without).toEqual([name])
     expect(await made.getAttribute('src')).toContain(set.id)
     expect(findSet(runFolder(), set.id).trials).toEqual([trial])
+
+    await page.keyboard.press('1')
+    await page.locator('dl.facts').first().waitFor()
+    await page.keyboard.press('3')
+    await page.locator('.dv-tab', { hasText: 'ROI knock-out' }).click()
+    await soon(() => first.getAttribute('aria-checked')).toBe('false')
     await first.click()
   })
 
