@@ -1,6 +1,6 @@
 import { MindEyeError } from '../base/errors.ts'
 import type { RunOptions } from '../base/progress.ts'
-import { presetConfig } from '../training/presets.ts'
+import { defaultPack, presetConfig } from '../training/presets.ts'
 import type { RunRecord, Workspace } from '../workspace/index.ts'
 import { isResumable } from '../workspace/records.ts'
 import type { ActionContext } from './action.ts'
@@ -19,11 +19,13 @@ export interface WantedRun {
 
 /** The run of this very training that there is already: finished if possible, else one to go on with, else one at work. */
 export function findRun(workspace: Workspace, wanted: WantedRun): RunRecord | undefined {
-  const training = JSON.stringify(presetConfig(wanted.preset, wanted.set))
+  const asked = presetConfig(wanted.preset, wanted.set)
+  const training = JSON.stringify(asked)
+  const wantedPack = wanted.pack ?? defaultPack(wanted.preset, asked)
   const runs = workspace.runs.list().filter((run) => {
     const { training: own, split, seed, pack } = runConfig(run)
     const isSame = run.subject === wanted.subject && split === wanted.split && seed === wanted.seed
-    return isSame && pack?.id === wanted.pack && JSON.stringify(own) === training
+    return isSame && pack?.id === wantedPack && JSON.stringify(own) === training
   })
   return runs.find(({ state }) => state === 'done') ?? runs.find(({ state }) => isResumable(state)) ?? runs[0]
 }

@@ -5,7 +5,7 @@ import type { TrainingConfig } from '../training/fields.ts'
 import type { TrainingMemory } from '../training/memory.ts'
 import { availableBytes, decoderParameters, trainingMemory } from '../training/memory.ts'
 import { stepsPerEpoch } from '../training/plan.ts'
-import { checkPreset, parseSet } from '../training/presets.ts'
+import { checkPreset, defaultPack, parseSet } from '../training/presets.ts'
 import { makeFolds } from '../subjects/splits.ts'
 import type { Fold } from '../subjects/splits.ts'
 import type { SubjectManifest, TrialTable } from '../subjects/subject.ts'
@@ -92,7 +92,8 @@ export const estimateAction = defineAction({
       return answer
     }
     const { config } = checked
-    attempt('pack', () => runNetworks(config, input.pack === undefined ? undefined : choosePack(workspace, input.pack)))
+    const pack = input.pack ?? defaultPack(input.preset, config)
+    attempt('pack', () => runNetworks(config, pack === undefined ? undefined : choosePack(workspace, pack)))
     const sized = attempt(undefined, () => ({
       parameters: decoderParameters(config, manifest.voxelCount, manifest.image),
       parts: trainingMemory(config, manifest.voxelCount, manifest.trialCount, manifest.image),

@@ -159,14 +159,18 @@ const grouped = ({ pixcorr, ssim, ...others }: ReconstructionScores['metrics']) 
 /** Under a table with such scores. */
 const STAND_IN_NOTE = 'Stand-ins are of the pack’s own networks: not to be compared with published scores.'
 
+/** The scores of reconstructions by metric, in the order of the paper's table. */
+export function namedScores({ pixcorr, ssim, twoway, distance, standIn }: Evaluation): [MetricId, MetricScore][] {
+  const given = { pixcorr, ssim, ...twoway, ...distance, ...standIn }
+  return Object.entries(given).flatMap(([id, score]) => (score ? [[id as MetricId, score]] : []))
+}
+
 function describeReconstructions(result: Evaluation): string[] {
-  const { kind, set, reconstructions, images, pixcorr, ssim, twoway, distance, standIn, missing = [], note } = result
+  const { kind, set, reconstructions, images, pixcorr, missing = [], note } = result
   if (note !== undefined) return [`Reconstructions: ${note}.`]
   if (kind === undefined) return []
-  const scores = Object.entries({ pixcorr, ssim, ...twoway, ...distance, ...standIn })
-  const rows = scores.map(([id, score]) => {
-    const { title, better } = metrics[id as MetricId]
-    const { mean, ci95, chance, p } = score!
+  const rows = namedScores(result).map(([id, { mean, ci95, chance, p }]) => {
+    const { title, better } = metrics[id]
     const [low, high] = ci95.map((x) => x.toFixed(3))
     return [
       `${title}${better === 'lower' ? ' (lower is better)' : ''}`,

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type { TrainingConfig } from '../training/fields.ts'
 import { trainingFields } from '../training/fields.ts'
-import { presetConfig, presets } from '../training/presets.ts'
+import { defaultPack, presetConfig, presets } from '../training/presets.ts'
 import { defineAction } from './action.ts'
 import type { Field } from './fields.ts'
 import { describeFields } from './fields.ts'
@@ -15,6 +15,8 @@ export interface ListedPreset {
   purpose: string
   /** Where it departs from the defaults. */
   changes: Record<string, Value>
+  /** Id of the pack that is taken where none is named. */
+  pack?: string
   /** What it needs beside the subject. */
   needs?: string
 }
@@ -49,6 +51,7 @@ export const presetsAction = defineAction({
         id,
         purpose,
         changes: options as Record<string, Value>,
+        pack: defaultPack(id, presetConfig(id)),
         needs: needsOf(presetConfig(id)),
       })),
     options: describeFields(trainingFields).map(({ name, description, type, choices, default: value }) => ({

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { resolve } from 'node:path'
 import { MindEyeError } from '../base/errors.ts'
 import { mean } from '../evaluation/statistics.ts'
+import { denoiserSizes } from '../models/loadDenoiser.ts'
 import { openPack } from '../models/pack.ts'
 import type { ReconstructionJob } from '../reconstruction/reconstruct.ts'
 import type { Kind, SetSettings } from '../reconstruction/sets.ts'
@@ -56,7 +57,13 @@ export const pictureFields = {
     ),
     0.85,
   ),
-  guidance: v.optional(v.pipe(v.number(), v.minValue(0), v.description('classifier-free guidance; 1 is none')), 3.5),
+  guidance: v.optional(
+    v.pipe(
+      v.number(),
+      v.minValue(0),
+      v.description('classifier-free guidance; 1 is none (default: what suits the denoiser, 3.5 for Versatile Diffusion)'),
+    ),
+  ),
   samples: v.optional(v.pipe(whole(1), v.description('K candidates, of which the nearest to the brain is kept')), 1),
   steps: v.optional(v.pipe(whole(1), v.maxValue(1000), v.description('steps of the denoiser’s sampler')), 20),
   seed: v.optional(
@@ -137,21 +144,23 @@ export interface PictureInput extends v.InferOutput<v.ObjectSchema<typeof pictur
 /** What the engine needs to make the pictures, and what names their set. Throws for runs and packs that do not go together. */
 export function reconstructionJob(workspace: Workspace, run: RunRecord, input: PictureInput): ReconstructionJob {
   const { training } = runConfig(run)
-  const { strength, guidance, samples: candidates, steps, seed, without, trials, watch } = input
+  const { strength, samples: candidates, steps, seed, without, trials, watch } = input
   const repeats = input.repeats ?? ownRepeats(training)
   const lowRun = lowRunOf(workspace, run, input.lowRun)
   const kinds = kindsOf(input.kind, run, lowRun)
   const noise = input.noise === undefined ? undefined : resolve(input.noise)
   const place = { ...runPlace(workspace, run), repeats }
-  const asked = { run: place, ...{ kinds, strength, guidance, candidates, steps, seed, noise, trials, without, watch } }
+  const asked = { run: place, ...{ kinds, strength, candidates, steps, seed, noise, trials, without, watch } }
   const settings: SetSettings = { kinds, repeats, ...(without?.length && { without: [...without].sort() }) }
-  if (decodesPictures(training)) return { ...asked, settings }
+  if (decodesPictures(training)) return { ...asked, guidance: 1, settings }
 
   const pack = packOf(workspace, run, input.pack)
   const isDiffused = kinds.some((kind) => kind !== 'low')
+  const guidance = input.guidance ?? (isDiffused ? denoiserSizes(openPack(pack.folder).pathOf('image_unet')).guidance : 1)
   const low = kinds.some((kind) => kind !== 'high') ? lowRun! : undefined
   return {
     ...asked,
+    guidance,
     low: low && { ...runPlace(workspace, low), repeats, autoencoder: autoencoderOf(low, pack) },
     pack: pack.folder,
     settings: {
@@ -179,7 +188,7 @@ function kindsOf(asked: Kind | 'all' | undefined, run: RunRecord, lowRun: RunRec
   const { method, targets } = training
   const isHigh = method === 'mindeye' && targets === 'clip'
   const possible = decodesPictures(training)
-    ? allKinds
+    ? allKinds.filter((kind) => kind === 'low' || method !== 'ridge')
     : allKinds.filter((kind) => (kind === 'low' || isHigh) && (kind === 'high' || lowRun))
   const kinds = asked === undefined ? possible : asked === 'all' ? allKinds : [asked]
   if (kinds.length && kinds.every((kind) => possible.includes(kind))) return [...kinds]

@@ -246,9 +246,11 @@ async function contactSheet(
       get seen() {
         return picture(stimulus)
       },
-      get retrieved() {
-        return found.map(({ stimulus, ...rest }) => ({ picture: picture(stimulus), ...rest }))
+      get tiles() {
+        return found.map(({ stimulus, similarity: value, correct }) => ({ picture: picture(stimulus), value, correct }))
       },
     })),
+    columns: Array.from({ length: SHEET_COLUMNS }, (_, k) => (k ? `${k + 1}` : 'retrieved 1')),
+    legend: 'Numbers: cosine similarity of brain and image embedding. Frame and tick: the seen image.',
   })
 }

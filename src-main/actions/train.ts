@@ -6,7 +6,7 @@ import { trainingFolds } from '../training/examples.ts'
 import { openPack } from '../models/pack.ts'
 import { fitToPack } from '../training/encoder.ts'
 import { checkMemory, trainingBytes } from '../training/memory.ts'
-import { parseSet, presetConfig, presets } from '../training/presets.ts'
+import { defaultPack, parseSet, presetConfig, presets } from '../training/presets.ts'
 import { completed, type TrainingConfig } from '../training/fields.ts'
 import { readManifest, readTrials } from '../subjects/subject.ts'
 import type { ActionContext } from './action.ts'
@@ -61,7 +61,7 @@ export const trainAction = defineAction({
       v.pipe(v.number(), v.integer(), v.minValue(1), v.description('passes over the training examples')),
     ),
     pack: v.optional(
-      v.pipe(v.string(), v.description('id of the pack whose pretrained networks to use; for CLIP targets')),
+      v.pipe(v.string(), v.description('id of the pack whose pretrained networks to use (default: the preset’s, if it has one)')),
     ),
     set: v.optional(
       v.pipe(v.array(v.string()), v.description('one option as name=value, repeatable; `mindeye presets` lists them')),
@@ -93,7 +93,8 @@ export const trainAction = defineAction({
       })
     const subject = workspace.subjects.get(input.subject)
     const asked = presetConfig(input.preset, overrides)
-    const pack = input.pack === undefined ? undefined : choosePack(workspace, input.pack)
+    const packId = input.pack ?? defaultPack(input.preset, asked)
+    const pack = packId === undefined ? undefined : choosePack(workspace, packId)
     const training = pack ? fitToPack(asked, Object.keys(overrides), openPack(pack.folder)) : asked
     runNetworks(training, pack)
     const manifest = readManifest(subject.folder)

@@ -16,6 +16,8 @@ export interface DenoiserSizes {
    * and SD, which the official code does to Versatile Diffusion's.
    */
   readonly startScaling: 'signed' | 'clip'
+  /** Scale of classifier-free guidance that is taken where none is asked for. */
+  readonly guidance: number
 }
 
 /**

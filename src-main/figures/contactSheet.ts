@@ -15,8 +15,8 @@ export interface ContactSheetRow {
   /** Such as the stimulus id or the run. */
   detail?: string
   seen: Picture
-  /** Most similar first; the sheet shows the first five. */
-  retrieved: { picture: Picture; similarity: number; correct: boolean }[]
+  /** What stands beside the seen picture, one per column of the sheet; `value`, if any, is written below it, `correct` frames it. */
+  tiles: { picture: Picture; value?: number; correct?: boolean }[]
   /** Place of the seen image among the pool; halves where tied. */
   rank: number
 }
@@ -32,11 +32,14 @@ export interface ContactSheet {
   scores: { label: string; mean: number; ci95: [number, number]; chance: number }[]
   /** Number of trials the scores are over. */
   n: number
+  /** What stands above the tiles, and how many are shown; from `seen` on the first column. */
+  columns: string[]
+  /** What the numbers below tiles are, and the frames. */
+  legend: string
   rows: ContactSheetRow[]
 }
 
 const MOST_ROWS = 24
-const SHOWN = 5
 
 // User units; the picture has twice as many pixels.
 const DENSITY = 2
@@ -62,11 +65,11 @@ interface Layout {
   width: number
 }
 
-function layOut(rows: ContactSheetRow[]): Layout {
+function layOut(rows: ContactSheetRow[], columns: number): Layout {
   const side = Math.max(1, ...rows.slice(0, 1).map(({ seen }) => Math.max(seen.width, seen.height)))
   // Small pictures are enlarged by a whole number, so that their pixels stay squares of one size.
   const tile = side <= LARGEST_TILE ? side * Math.round(LARGEST_TILE / side) : LARGEST_TILE
-  const column = LABEL + tile + AFTER_SEEN + SHOWN * (tile + GAP) - GAP
+  const column = LABEL + tile + AFTER_SEEN + columns * (tile + GAP) - GAP
   return { tile, column, width: 2 * MARGIN + 2 * column + GUTTER }
 }
 
@@ -75,14 +78,14 @@ function tileX(x: number, place: number, tile: number): number {
 }
 
 /**
- * One line per test trial: the seen image, the five most similar images of the pool with their similarity, the right one
- * in a frame with a tick, and the rank of the right one. Of more than 24 trials, 24 evenly spaced ones are shown.
+ * One line per test trial: the seen image and the tiles of the columns, each with its value, a right one in a frame with a tick,
+ * and the rank of the right one. Of more than 24 trials, 24 evenly spaced ones are shown.
  * Returns a PNG, 180 mm wide at its stated density.
  */
 export async function renderContactSheet(sheet: ContactSheet): Promise<Uint8Array> {
   const shown = Math.min(sheet.rows.length, MOST_ROWS)
   const rows = Array.from({ length: shown }, (_, i) => sheet.rows[Math.floor((i * sheet.rows.length) / shown)])
-  const layout = layOut(rows)
+  const layout = layOut(rows, sheet.columns.length)
   const { tile, column, width } = layout
   const perColumn = Math.ceil(shown / 2)
 
@@ -92,17 +95,18 @@ export async function renderContactSheet(sheet: ContactSheet): Promise<Uint8Arra
   rows.forEach((row, i) => {
     const x = MARGIN + Math.floor(i / perColumn) * (column + GUTTER)
     const y = titles.bottom + HEADINGS + (i % perColumn) * (tile + UNDER_TILE)
-    if (i % perColumn === 0) drawing.push(...headings(x, titles.bottom, tile))
-    drawing.push(...rowMarks(row, x, y, tile))
+    if (i % perColumn === 0) drawing.push(...headings(sheet.columns, x, titles.bottom, tile))
+    const tiles = row.tiles.slice(0, sheet.columns.length)
+    drawing.push(...rowMarks(row, tiles, x, y, tile))
     pictures.push({ picture: row.seen, x: x + LABEL, y })
-    row.retrieved.slice(0, SHOWN).forEach(({ picture }, k) => pictures.push({ picture, x: tileX(x, k, tile), y }))
+    tiles.forEach(({ picture }, k) => pictures.push({ picture, x: tileX(x, k, tile), y }))
   })
   const height = titles.bottom + HEADINGS + perColumn * (tile + UNDER_TILE) + FOOTER
   drawing.push(footer(sheet, shown, width, height))
 
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width * DENSITY}" height="${height * DENSITY}"
     viewBox="0 0 ${width} ${height}"><rect width="${width}" height="${height}" fill="#FFFFFF"/>${drawing.join('')}</svg>`
-  const tiles = await Promise.all(
+  const enlarged = await Promise.all(
     pictures.map(async ({ picture, x, y }) => ({
       input: await enlarge(picture, tile * DENSITY),
       raw: { width: tile * DENSITY, height: tile * DENSITY, channels: 3 as const },
@@ -112,7 +116,7 @@ export async function renderContactSheet(sheet: ContactSheet): Promise<Uint8Arra
   )
   return sharp(Buffer.from(svg))
     .flatten({ background: '#FFFFFF' })
-    .composite(tiles)
+    .composite(enlarged)
     .withMetadata({ density: Math.round((width * DENSITY * 25.4) / 180) })
     .png()
     .toBuffer()
@@ -166,26 +170,24 @@ function header(sheet: ContactSheet, width: number): { drawing: string[]; bottom
   return { drawing, bottom: rule + 14 }
 }
 
-function headings(x: number, y: number, tile: number): string[] {
+function headings(columns: readonly string[], x: number, y: number, tile: number): string[] {
   const style = { size: 12, colour: ink.hint, anchor: 'middle' } as const
   return [
     textPath('seen', x + LABEL + tile / 2, y + 12, style),
-    ...Array.from({ length: SHOWN }, (_, k) =>
-      textPath(k ? `${k + 1}` : 'retrieved 1', tileX(x, k, tile) + tile / 2, y + 12, style),
-    ),
+    ...columns.map((title, k) => textPath(title, tileX(x, k, tile) + tile / 2, y + 12, style)),
   ]
 }
 
-function rowMarks(row: ContactSheetRow, x: number, y: number, tile: number): string[] {
+function rowMarks(row: ContactSheetRow, tiles: ContactSheetRow['tiles'], x: number, y: number, tile: number): string[] {
   const label = { size: 13, weight: 500, colour: ink.text } as const
   const small = { size: 12, colour: ink.hint } as const
   const drawing = [textPath(fitText(row.label, LABEL - 8, label), x, y + 14, label)]
   if (row.detail) drawing.push(textPath(fitText(row.detail, LABEL - 8, small), x, y + 31, small))
   drawing.push(...rankMark(row.rank, x, y + 40), outline(x + LABEL, y, tile, 1, ink.text))
 
-  row.retrieved.slice(0, SHOWN).forEach(({ similarity, correct }, k) => {
+  tiles.forEach(({ value, correct }, k) => {
     const left = tileX(x, k, tile)
-    const text = decimals(similarity)
+    const text = value === undefined ? '' : decimals(value)
     const style = correct
       ? ({ size: 12, weight: 600, colour: ok.ink } as const)
       : ({ size: 12, colour: ink.label } as const)
@@ -226,7 +228,7 @@ function footer(sheet: ContactSheet, shown: number, width: number, height: numbe
   const style = { size: 12, colour: ink.hint } as const
   const all = sheet.rows.length
   const which = shown < all ? `${shown} of ${all} trials, evenly spaced. ` : ''
-  const text = `${which}Numbers: cosine similarity of brain and image embedding. Frame and tick: the seen image. Brackets: 95 % interval over images.`
+  const text = `${which}${sheet.legend} Brackets: 95 % interval over images.`
   return textPath(fitText(text, width - 2 * MARGIN, style), MARGIN, height - 16, style)
 }
 

@@ -15,6 +15,7 @@ const sizesOf = ({ inputs, latentSide, contextWidth }: UnetConfig): DenoiserSize
   tokens: TOKENS,
   width: contextWidth,
   startScaling: 'clip',
+  guidance: 3.5, // as the official code
 })
 
 /** From the headers of its folder alone. */

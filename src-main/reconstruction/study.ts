@@ -4,6 +4,7 @@ import type { RunPlace } from '../retrieval/repeats.ts'
 import { readManifest } from '../subjects/subject.ts'
 import type { Blend } from '../training/blend.ts'
 import { applyBlend } from '../training/blend.ts'
+import { loadRidge, ridgeOutput } from '../training/decoder.ts'
 import { decodesPictures } from '../training/fields.ts'
 import { foldFiles } from '../training/foldFiles.ts'
 import { foldFolder } from '../training/foldTest.ts'
@@ -16,9 +17,10 @@ export interface StudyReconstructor {
   channels: number
   /**
    * z-scored voxels (n, V) → pictures (n, side, side, channels) in [0, 1]: of the pixel network, of the decoded embedding, and the blend with
-   * its contrast curve; beside them those of ridge regression alone, which is a part of the blend (absent where it was not fitted).
+   * its contrast curve; beside them those of ridge regression alone, which is a part of the blend (absent where it was not fitted). A run of
+   * method ridge has no other than the last, as its low-level picture.
    */
-  reconstruct(voxels: Float32Array): Record<Kind, Float32Array> & { ridge?: Float32Array }
+  reconstruct(voxels: Float32Array): Partial<Record<Kind | 'ridge', Float32Array>>
   dispose(): void
 }
 
@@ -37,10 +39,16 @@ export function openStudyReconstructor(
     })
   const { voxelCount, image } = readManifest(subjectFolder)
   const folder = foldFolder(runFolder, fold)
-  const blend = JSON.parse(readFileSync(foldFiles(folder).blend, 'utf8')) as Blend
+  const files = foldFiles(folder)
+  const shape = partShape(config, image)
+  if (config.method === 'ridge') {
+    const predict = ridgeOutput(loadRidge(files.ridge))
+    return { ...shape, reconstruct: (voxels) => ({ low: predict(voxels).map(clamp) }), dispose() {} }
+  }
+  const blend = JSON.parse(readFileSync(files.blend, 'utf8')) as Blend
   const models = loadParts(folder, config, voxelCount, image)
   return {
-    ...partShape(config, image),
+    ...shape,
     reconstruct(voxels) {
       const parts = predictParts(models, voxels)
       const clamped = Object.fromEntries(Object.entries(parts).map(([name, pixels]) => [name, pixels.map(clamp)]))

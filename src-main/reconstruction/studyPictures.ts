@@ -23,7 +23,7 @@ export async function openStudyPictures({ run, trials, without, kinds }: Picture
           const made: Made[] = []
           for (const pattern of chunk) {
             const pixels = study.reconstruct(read(pattern))
-            const only = (kind: Kind) => ({ chosen: 0, scores: [], candidates: [coloured(pixels[kind], study)] })
+            const only = (kind: Kind) => ({ chosen: 0, scores: [], candidates: [coloured(pixels[kind]!, study)] })
             made.push({ kinds: Object.fromEntries(kinds.map((kind) => [kind, only(kind)])), stages: {} })
             watch.step(`trial ${pattern.trial}`)
             await setImmediate() // lets an abort in

@@ -7,6 +7,7 @@ import { numbersOf } from '../nn/numbers.ts'
 import type { StimulusImages } from '../subjects/subject.ts'
 import { ClipEncoder } from './clipEncoder.ts'
 import type { TrainingConfig } from './fields.ts'
+import { needsPack } from './fields.ts'
 import type { ImageEncoder } from './imageEncoder.ts'
 import { toImageTensor } from './images.ts'
 import { LatentEncoder } from './latentEncoder.ts'
@@ -27,7 +28,7 @@ export interface Networks {
 /** The networks of a pack that a training with these options uses; throws a state error that names what is missing. */
 export function networksOf(config: TrainingConfig, pack: Pack | undefined): Networks {
   const isLowLevel = config.method === 'low-level'
-  if (!isLowLevel && config.targets !== 'clip') return {}
+  if (!needsPack(config)) return {}
   if (!pack)
     throw new MindEyeError({
       kind: 'state',

@@ -56,7 +56,7 @@ export const trainingFields = {
   encoderScale: field(share, 'largest change of size of its augmented images', 'share', 0.15),
   pictures: field(
     v.boolean(),
-    'with the study autoencoder: decode pictures, too, as a blend of its decoded embedding, a low-level network and ridge regression to pixels',
+    'decode pictures without a pack, too: with the study autoencoder a blend of its decoded embedding, a low-level network and ridge regression to pixels; by ridge regression to pixels alone where that is the method',
     '',
     false,
   ),
@@ -149,7 +149,10 @@ export type TrainingOptions = v.InferInput<typeof schema>
 
 /** Whether a run decodes pictures itself, without a pack. */
 export const decodesPictures = ({ method, targets, pictures }: TrainingConfig): boolean =>
-  method === 'mindeye' && targets === 'study' && pictures
+  pictures && (method === 'ridge' || (method === 'mindeye' && targets === 'study'))
+
+/** Whether a training needs pretrained networks: an image tower, or an autoencoder. */
+export const needsPack = ({ method, targets }: TrainingConfig): boolean => method === 'low-level' || targets === 'clip'
 
 /** The options of a run of any version: those that it was not asked for, since they are newer, are at their defaults. */
 export const completed = (options: Partial<TrainingConfig>): TrainingConfig => ({

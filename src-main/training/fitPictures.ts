@@ -34,7 +34,7 @@ export async function fitPictures(fold: PictureFold, scaling: VoxelScaling, opti
   if (existsSync(files.blend)) return
   const items = groupItems(subject.trials, fold.fold.train, config.items)
   options.progress({ phase: 'fit ridge regression to pixels', done: 0, total: 1 })
-  const ridge = await fitPixelRidge(fold, scaling, items, random)
+  const ridge = await fitBlendRidge(fold, scaling, items, random)
   if (ridge) saveRidge(files.ridge, ridge)
 
   const groups = drawGroups(leftOutTogether(fold), config.blendFolds, random.split('blend'))
@@ -68,14 +68,18 @@ function leftOutTogether({ subject: { trials }, fold: { train, test }, config }:
   return config.items === 'stimulus' ? train.map((row) => trials.stimulus[row]) : train
 }
 
-async function fitPixelRidge(
-  { subject, config }: PictureFold,
+/** As part of a blend, ridge regression is left out where its fit would take minutes. */
+const fitBlendRidge = async (...fit: Parameters<typeof fitPixelRidge>): Promise<RidgeModel | undefined> =>
+  fit[2].count > RIDGE_EXAMPLES ? undefined : fitPixelRidge(...fit)
+
+/** Ridge regression from the mean z-scored voxels of items to the pixels of what they show, `encoderPixels` a side at most. */
+export async function fitPixelRidge(
+  { subject, config }: Pick<PictureFold, 'subject' | 'config'>,
   scaling: VoxelScaling,
   items: Items,
   random: Random,
-): Promise<RidgeModel | undefined> {
+): Promise<RidgeModel> {
   const { count, stimulus } = items
-  if (count > RIDGE_EXAMPLES) return undefined
   const voxels = averagedVoxels(subject, scaling, items)
   const pictures = await squaredPictures(subject, stimulus, config)
   return fitRidge(
@@ -97,7 +101,7 @@ async function predictHeldOut(
   const items = groupItems(subject.trials, kept, config.items)
   checkItems(items, `${fold.fold.name}, a part of its training trials`)
   const scaling = fitScaling(subject, kept, config.zscore)
-  const ridge = await fitPixelRidge(fold, scaling, items, random)
+  const ridge = await fitBlendRidge(fold, scaling, items, random)
 
   const images = await toImageTensor(subject.readImages(distinct(items.stimulus)), config.encoderPixels)
   const encoder = new StudyEncoder(images.side, images.channels, config.width)

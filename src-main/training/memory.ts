@@ -62,7 +62,7 @@ function declare(config: TrainingConfig, voxels: number, image?: ImageShape): Pa
  * voxel and target with intercepts. `image` is the shape of the study's images, which matters where pictures are decoded.
  */
 export function decoderParameters(config: TrainingConfig, voxels: number, image?: ImageShape): number {
-  if (config.method === 'ridge') return (voxels + 1) * config.tokens * config.width
+  if (config.method === 'ridge') return (voxels + 1) * (config.tokens * config.width + pictureNumbers(config, image))
   const counted = [...declare(config, voxels, image)].filter(({ name }) => !name.startsWith('noise_scheduler.'))
   return counted.reduce((sum, { size }) => sum + size, 0)
 }
@@ -113,7 +113,7 @@ export function trainingMemory(
   const encoder = encoderBytes(config)
   const data = NUMBER * trials * voxels
   if (config.method === 'ridge') {
-    const solving = ridgeBytes(trials, voxels, numbers)
+    const solving = ridgeBytes(trials, voxels, Math.max(numbers, pictureNumbers(config, image)))
     return { engine: ENGINE_BYTES, parameters: 0, gradient: 0, activations: 0, data: 2 * data + solving, encoder }
   }
   const all = [...declare(config, voxels, image)]

@@ -1,13 +1,15 @@
 import { getDotPath } from 'valibot'
 import { MindEyeError } from '../base/errors.ts'
 import { wording } from '../base/wording.ts'
-import { parseTraining, trainingFields } from './fields.ts'
+import { needsPack, parseTraining, trainingFields } from './fields.ts'
 import type { TrainingConfig, TrainingOptions } from './fields.ts'
 
 export interface Preset {
   id: string
   /** When to choose it, one sentence. */
   purpose: string
+  /** Id of the pack that is taken where none is named. */
+  pack?: string
   options: TrainingOptions
 }
 
@@ -57,17 +59,21 @@ export const presets: readonly Preset[] = [
   },
   {
     id: 'demo',
-    purpose: 'the simulated subject: minutes on two cores',
+    purpose: 'the simulated subject: all tokens of the demo pack with the diffusion prior, minutes on two cores',
+    pack: 'demo',
     options: {
       ...smallNetwork,
-      items: 'stimulus',
-      hidden: 512,
-      projectorHidden: 512,
-      epochs: 60,
-      width: 64,
-      encoderPixels: 16,
-      encoderKl: 0.05,
-      encoderSteps: 800,
+      ...{ targets: 'clip', items: 'stimulus', tokens: 17, width: 64, prior: true },
+      ...{ hidden: 512, projectorHidden: 512, epochs: 60 },
+    },
+  },
+  {
+    id: 'demo-low-level',
+    purpose: 'the simulated subject: to the latents of the demo pack’s autoencoder, without the contrast, for which it has no teacher',
+    pack: 'demo',
+    options: {
+      ...{ method: 'low-level', items: 'stimulus', latentChannels: 8, mapSide: 2, upsamplerWidth: 32 },
+      ...{ hidden: 256, blocks: 2, contrast: false, batchSize: 16, epochs: 60, maxLr: 1e-3, warmUp: 0.1 },
     },
   },
   {
@@ -89,6 +95,10 @@ const presetOf = (id: string): Preset => {
     fix: 'Choose one of these; single options are changed with --set name=value.',
   })
 }
+
+/** The pack that a training from a preset takes where none is named: the preset's, if these options need one. */
+export const defaultPack = (id: string, config: TrainingConfig): string | undefined =>
+  needsPack(config) ? presetOf(id).pack : undefined
 
 /** `--set` texts as numbers and booleans where they are such. */
 const plain = (text: string): unknown => {

@@ -11,7 +11,7 @@ import { encodeStimuli, openEncoder, openPretrained } from './encoder.ts'
 import { averagedVoxels, checkItems, fitScaling, groupItems, ridgeGroups, trainingFolds } from './examples.ts'
 import type { TrainingConfig } from './fields.ts'
 import { decodesPictures } from './fields.ts'
-import { fitPictures } from './fitPictures.ts'
+import { fitPictures, fitPixelRidge } from './fitPictures.ts'
 import { foldFiles, pruneCheckpoints, saveScaling } from './foldFiles.ts'
 import type { TestedFold } from './foldTest.ts'
 import { foldFolder, writeTest } from './foldTest.ts'
@@ -100,6 +100,7 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<voi
     const width = encoder.tokens * encoder.width
     const model = fitRidge(inputs, { count: items.count, width, data: await embeddings() }, ridgeGroups(items, random))
     saveRidge(files.model, model)
+    if (decodesPictures(config)) saveRidge(files.ridge, await fitPixelRidge(context, scaling, items, random))
   } else if (!existsSync(files.model)) {
     const examples = await readExamples(subject, scaling, items, config)
     const trained =

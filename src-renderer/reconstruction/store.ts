@@ -13,7 +13,8 @@ export const useReconstruction = defineStore('reconstruction', () => {
   const workspace = useWorkspace()
 
   const strength = ref(0.85)
-  const guidance = ref(3.5)
+  /** Undefined: what suits the pack's denoiser. */
+  const guidance = ref<number>()
   const samples = ref(1)
   const steps = ref(20)
   const seed = ref(42)

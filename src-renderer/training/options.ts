@@ -79,9 +79,13 @@ export function unusedBecause(name: string, values: Values): string | undefined 
   const isRidge = method === 'ridge'
   const isLowLevel = method === 'low-level'
   if (group === 'Low level' && !isLowLevel) return 'only used by method low-level'
-  if (group === 'Study autoencoder' && (isLowLevel || targets !== 'study')) return 'only used with targets study'
+  const isOfPixels = name === 'encoderPixels' && isRidge && values.pictures === true
+  if (group === 'Study autoencoder' && (isLowLevel || targets !== 'study') && !isOfPixels)
+    return 'only used with targets study'
   if (group === 'Pictures of small studies') {
-    if (isLowLevel || isRidge || targets !== 'study') return 'only used by method mindeye with targets study'
+    if (isLowLevel || (!isRidge && targets !== 'study'))
+      return 'only used by ridge regression, and by method mindeye with targets study'
+    if (isRidge && name !== 'pictures') return 'not used by ridge regression'
     if (name !== 'pictures' && values.pictures === false) return 'only used where pictures are decoded'
   }
   if (isRidge && ['Network', 'Course', 'Contrast and mixing', 'Diffusion prior'].includes(group ?? ''))

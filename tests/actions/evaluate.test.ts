@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { compareAction } from '../../src-main/actions/compare.ts'
 import { createContext } from '../../src-main/actions/context.ts'
-import { demoAction } from '../../src-main/actions/demo.ts'
 import { evaluateAction } from '../../src-main/actions/evaluate.ts'
 import type { Evaluation } from '../../src-main/actions/evaluate.ts'
 import { packAction } from '../../src-main/actions/pack.ts'
@@ -18,12 +17,12 @@ import { openSubject } from '../../src-main/subjects/subject.ts'
 import type { Subject } from '../../src-main/subjects/subject.ts'
 import { fixtureCases } from '../support/fixtures.ts'
 import { writeReconstructions } from '../support/reconstructions.ts'
+import { trainTwo } from '../support/twoRuns.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'mindeye-evaluate-'))
 const workspace = join(base, 'workspace')
 const ctx = createContext(() => {})
 const quiet = { signal: new AbortController().signal, progress: () => {} }
-const set = ['epochs=6', 'hidden=32', 'projectorHidden=32', 'width=16', 'encoderSteps=20', 'encoderPixels=16']
 
 let runs: { mindeye: string; ridge: string }
 let subject: Subject
@@ -40,8 +39,8 @@ const compare = async (input: Partial<Parameters<typeof compareAction.run>[1]>) 
   )
 
 beforeAll(async () => {
-  const demo = await demoAction.run(ctx, { workspace, images: 24, set }, quiet)
-  runs = { mindeye: demo.mindeye.run, ridge: demo.ridge.run }
+  const demo = await trainTwo(ctx, workspace, 24)
+  runs = demo
   subject = await openSubject(join(workspace, 'subjects', demo.subject))
 }, 240_000)
 afterAll(async () => {

@@ -10,10 +10,28 @@ import { ask, refusal } from './realCli.ts'
 const base = fs.mkdtempSync(join(tmpdir(), 'experiment-'))
 const workspace = join(base, 'workspace')
 const SUBJECT = 'simulated-24'
-const small = ['epochs=3', 'projectorHidden=16', 'width=8', 'encoderSteps=10'].flatMap((option) => ['--set', option])
+const small = [
+  'items=stimulus',
+  'pictures=false',
+  'epochs=3',
+  'projectorHidden=16',
+  'width=8',
+  'encoderSteps=10',
+].flatMap((option) => ['--set', option])
 const experiment = (...args: string[]) =>
   ask<ExperimentResult>(
-    ...['experiment', 'width', '--workspace', workspace, '--subject', SUBJECT, '--preset', 'demo', ...small, ...args],
+    ...[
+      'experiment',
+      'width',
+      '--workspace',
+      workspace,
+      '--subject',
+      SUBJECT,
+      '--preset',
+      'small-study',
+      ...small,
+      ...args,
+    ],
   )
 const runsOf = async () => {
   const result = await ask<RunsResult>('runs', '--workspace', workspace)
@@ -103,7 +121,17 @@ describe('experiment', () => {
     const on = ['--workspace', workspace, '--subject', SUBJECT, '--seeds', '1']
     const ridge = await refusal('experiment', 'width', ...on, '--preset', 'ridge')
     expect(ridge).toMatchObject({ expected: 'a preset of the high-level decoder, which these claims are about' })
-    const many = await refusal('experiment', 'mixing', ...on, '--preset', 'demo', '--values', '25')
+    const many = await refusal(
+      'experiment',
+      'mixing',
+      ...on,
+      '--preset',
+      'small-study',
+      '--set',
+      'items=stimulus',
+      '--values',
+      '25',
+    )
     const few = await refusal('experiment', 'low-level', ...on, '--preset', 'demo', '--values', '8')
     expect(few).toMatchObject({ expected: 'none for this experiment' })
     expect(many).toMatchObject({ expected: '25 training examples, as --set samples=25 asks for', found: '24' })

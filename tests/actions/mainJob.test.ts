@@ -23,7 +23,7 @@ const base = fs.mkdtempSync(join(tmpdir(), 'main-job-'))
 const workspace = join(base, 'work space')
 const SUBJECT = 'simulated-24'
 /** A demo small enough for a test; what it learns is not looked at. */
-const small = ['epochs=6', 'hidden=32', 'projectorHidden=32', 'width=16', 'encoderSteps=20', 'encoderPixels=16']
+const small = ['epochs=2', 'hidden=32', 'projectorHidden=32', 'priorDepth=1', 'priorHeads=2', 'batchSize=8']
 const demoArgs = ['demo', '--workspace', workspace, '--images', '24', ...small.flatMap((option) => ['--set', option])]
 
 let demo: Demo
@@ -49,9 +49,21 @@ afterAll(() => {
 })
 
 describe('demo', () => {
-  test('simulates, imports, trains both decoders on one task, scores both and draws the sheet', () => {
+  test('simulates, imports, trains the decoders on one task, reconstructs, scores and draws the sheet', () => {
     expect(demo.subject).toBe(SUBJECT)
-    expect(demo.stages.map(({ seconds }) => typeof seconds)).toEqual(Array(5).fill('number'))
+    expect(demo.stages.map(({ seconds }) => typeof seconds)).toEqual(Array(7).fill('number'))
+    const kinds = [demo.low, demo.high, demo.mindeye, demo.ridge].map(({ run, kind }) => [
+      run === demo.mindeye.run,
+      kind,
+    ])
+    expect(kinds).toEqual([
+      [true, 'low'],
+      [true, 'high'],
+      [true, 'combined'],
+      [false, 'low'],
+    ])
+    for (const { pixcorr, reconstructions } of [demo.low, demo.high, demo.mindeye, demo.ridge])
+      expect([reconstructions, pixcorr!.n]).toEqual([12, 12])
     expect([demo.mindeye.pool, demo.ridge.pool]).toEqual([12, 12])
     expect(fs.readFileSync(demo.sheet).subarray(0, 8).toString('latin1')).toBe('\x89PNG\r\n\x1a\n')
     const images = [demo.mindeye, demo.ridge].map(({ run }) => loadRunTest(join(workspace, 'runs', run))[0].image)
@@ -60,8 +72,8 @@ describe('demo', () => {
 
   test('called again, it repeats nothing and says so', async () => {
     const { out, err, code } = await mindeye(...demoArgs)
-    expect({ err, code }).toEqual({ err: '— retrieve and score\n', code: 0 })
-    expect(out.match(/was done before/g)).toHaveLength(4)
+    expect({ err, code }).toEqual({ err: '— reconstruct\n— score\n', code: 0 })
+    expect(out.match(/was done before/g)).toHaveLength(5)
     expect(out).toContain('The demo was finished before')
     const { retrieval } = demo.mindeye
     expect(out).toMatch(new RegExp(`find the image +top-3 +${(100 * retrieval.image.top3.mean).toFixed(1)} %`))
@@ -113,7 +125,10 @@ describe('retrieve and evaluate tell the same story', () => {
   })
 
   test('folds of one run are pooled', async () => {
-    const set = ['items=stimulus', ...small].flatMap((option) => ['--set', option])
+    const set = ['items=stimulus', 'width=16', 'encoderSteps=20', 'encoderPixels=16'].flatMap((option) => [
+      '--set',
+      option,
+    ])
     const { run, folds } = await ask<Trained>(
       ...['train', '--workspace', workspace, '--subject', SUBJECT, '--preset', 'ridge', '--split', 'kfold:2', ...set],
     )
@@ -272,7 +287,8 @@ test('runs, subjects and presets list what there is', async () => {
     ['paper-1x768', true],
     ['paper-low-level', true],
     ['small-study', false],
-    ['demo', false],
+    ['demo', true],
+    ['demo-low-level', true],
     ['ridge', false],
   ])
   expect(presets.options.every(({ meaning }) => meaning.length > 5)).toBe(true)

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp, type App } from '../../src-main/app.ts'
-import { demoAction } from '../../src-main/actions/demo.ts'
 import { evaluateAction } from '../../src-main/actions/evaluate.ts'
 import { createContext, type OwnedContext } from '../../src-main/actions/context.ts'
 import { galleryAction } from '../../src-main/actions/gallery.ts'
@@ -14,11 +13,11 @@ import type { GalleryDetail } from '../../src-main/api/routes/galleries.ts'
 import type { GalleryFacts, MapFacts, RetrievalFacts } from '../../src-main/api/routes/retrieval.ts'
 import { decodeImage, encodePng } from '../../src-main/formats/images.ts'
 import { openSubject, type Subject } from '../../src-main/subjects/subject.ts'
+import { trainTwo } from '../support/twoRuns.ts'
 
 const base = fs.mkdtempSync(join(tmpdir(), 'retrieval-api-'))
 const workspace = join(base, 'workspace')
 const quiet = { signal: new AbortController().signal, progress: () => {} }
-const set = ['epochs=6', 'hidden=32', 'projectorHidden=32', 'width=16', 'encoderSteps=20', 'encoderPixels=16']
 const pictures = join(base, 'pictures')
 
 let app: App
@@ -29,8 +28,8 @@ let subject: Subject
 
 beforeAll(async () => {
   ctx = createContext(() => {})
-  const demo = await demoAction.run(ctx, { workspace, images: 24, set }, quiet)
-  ;[run, ridge] = [demo.mindeye.run, demo.ridge.run]
+  const demo = await trainTwo(ctx, workspace, 24)
+  ;[run, ridge] = [demo.mindeye, demo.ridge]
   app = await createApp({ workspacePath: workspace, allow: [], native: false, log() {} })
   subject = await openSubject(join(workspace, 'subjects', demo.subject))
   // The first ten stimuli and five pictures of one colour, and one that is broken.

@@ -3,19 +3,18 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compareAction } from '../../src-main/actions/compare.ts'
 import { createContext, type OwnedContext } from '../../src-main/actions/context.ts'
-import { demoAction } from '../../src-main/actions/demo.ts'
 import type { Evaluation } from '../../src-main/actions/evaluate.ts'
 import { evaluateAction } from '../../src-main/actions/evaluate.ts'
 import { validateInput } from '../../src-main/actions/validate.ts'
 import { openSubject } from '../../src-main/subjects/subject.ts'
 import { writeReconstructions } from '../support/reconstructions.ts'
 import { openWorkstation, seriousFindings, skipReason, temporaryFolder, type Workstation } from './support.ts'
+import { trainTwo } from '../support/twoRuns.ts'
 
 /** The machine may be busy. */
 const soon = <T>(look: () => T | Promise<T>) => expect.poll(look, { timeout: 120_000 })
 
 /** What the Evaluate place shows is what the actions say. */
-const set = ['epochs=6', 'hidden=32', 'projectorHidden=32', 'width=16', 'encoderSteps=20', 'encoderPixels=16']
 const quiet = { signal: new AbortController().signal, progress: () => {} }
 const minus = (text: string) => text.replace('-', '−')
 
@@ -33,8 +32,8 @@ describe.skipIf(skipReason)('Evaluate', { timeout: 300_000 }, () => {
   beforeAll(async () => {
     workspace = join(temporaryFolder(), 'workspace')
     ctx = createContext(() => {})
-    const demo = await demoAction.run(ctx, { workspace, images: 24, set }, quiet)
-    runs = { mindeye: demo.mindeye.run, ridge: demo.ridge.run }
+    const demo = await trainTwo(ctx, workspace, 24)
+    runs = demo
     const subject = await openSubject(join(workspace, 'subjects', demo.subject))
     const written = await writeReconstructions(join(workspace, 'runs', runs.mindeye), subject, {
       low: 0.3,

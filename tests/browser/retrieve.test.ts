@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createContext, type OwnedContext } from '../../src-main/actions/context.ts'
-import { demoAction } from '../../src-main/actions/demo.ts'
 import { evaluateAction } from '../../src-main/actions/evaluate.ts'
 import type { Retrieved } from '../../src-main/actions/retrieve.ts'
 import { retrieveAction } from '../../src-main/actions/retrieve.ts'
@@ -11,12 +10,12 @@ import { encodePng } from '../../src-main/formats/images.ts'
 import { openSubject, type Subject } from '../../src-main/subjects/subject.ts'
 import { dropFiles, openWorkstation, seriousFindings, skipReason, temporaryFolder } from './support.ts'
 import type { Workstation } from './support.ts'
+import { trainTwo } from '../support/twoRuns.ts'
 
 /** The machine may be busy. */
 const soon = <T>(look: () => T | Promise<T>) => expect.poll(look, { timeout: 30_000 })
 
 /** What the Decode place shows is what the actions say. */
-const set = ['epochs=8', 'hidden=64', 'projectorHidden=64', 'width=32', 'encoderSteps=60', 'encoderPixels=16']
 const quiet = { signal: new AbortController().signal, progress: () => {} }
 
 describe.skipIf(skipReason)('Decode, Retrieve', () => {
@@ -33,8 +32,8 @@ describe.skipIf(skipReason)('Decode, Retrieve', () => {
   beforeAll(async () => {
     workspace = join(temporaryFolder(), 'workspace')
     ctx = createContext(() => {})
-    const demo = await demoAction.run(ctx, { workspace, images: 36, set }, quiet)
-    run = demo.mindeye.run
+    const demo = await trainTwo(ctx, workspace, 36)
+    run = demo.mindeye
     subject = await openSubject(join(workspace, 'subjects', demo.subject))
     station = await openWorkstation({ workspace, place: 'decode' })
     page = station.page

@@ -17,6 +17,8 @@ function sheet(rows: ContactSheet['rows']): ContactSheet {
     poolSize: 5,
     scores: [{ label: 'Top-1', mean: 0.5, ci95: [0.1, 0.9], chance: 0.2 }],
     n: rows.length,
+    columns: ['retrieved 1', '2', '3', '4', '5'],
+    legend: 'Numbers: similarity.',
     rows,
   }
 }
@@ -55,9 +57,9 @@ const colours = [0, 1, 2, 3, 4].map((i) => [200, 40 * i, 250])
 const row = (correct: number, rank: number): ContactSheet['rows'][number] => ({
   label: 'Trial 1',
   seen: flat(10, 20, 30),
-  retrieved: colours.map(([r, g, b], k) => ({
+  tiles: colours.map(([r, g, b], k) => ({
     picture: flat(r, g, b),
-    similarity: 0.9 - 0.3 * k,
+    value: 0.9 - 0.3 * k,
     correct: k === correct,
   })),
   rank,
@@ -91,7 +93,7 @@ describe('contact sheet', () => {
   it('enlarges small grey pictures by a whole number, so that all pixels are squares of one size', async () => {
     const checks = Uint8Array.from({ length: 28 * 28 }, (_, i) => (((i % 28) + Math.floor(i / 28)) % 2 ? 77 : 177))
     const grey: Picture = { width: 28, height: 28, channels: 1, data: checks }
-    const image = await pixels(await renderContactSheet(sheet([{ ...row(-1, 9), seen: grey, retrieved: [] }])))
+    const image = await pixels(await renderContactSheet(sheet([{ ...row(-1, 9), seen: grey, tiles: [] }])))
     const { left, top, right } = image.find([77, 77, 77])
     expect(right - left + 1).toBe(112)
     for (let y = 0; y < 28; y++)
@@ -102,7 +104,7 @@ describe('contact sheet', () => {
 
   it('puts a picture that is not square on neutral grey and takes large ones down', async () => {
     const wide: Picture = { width: 400, height: 200, channels: 3, data: new Uint8Array(400 * 200 * 3).fill(9) }
-    const image = await pixels(await renderContactSheet(sheet([{ ...row(-1, 9), seen: wide, retrieved: [] }])))
+    const image = await pixels(await renderContactSheet(sheet([{ ...row(-1, 9), seen: wide, tiles: [] }])))
     const { left, top, right, bottom } = image.find([9, 9, 9])
     expect([right - left + 1, bottom - top + 1]).toEqual([128, 64])
     expect(image.at(left + 64, top - 10)).toEqual([0xe9, 0xe9, 0xe9])

@@ -45,6 +45,7 @@ it('is loaded by the class that its config.json names, and computes what the net
     tokens: 5,
     width: 3,
     startScaling: 'signed',
+    guidance: 1.75,
   }
   expect(denoiserSizes(folder)).toEqual(sizes)
   const denoiser = loadDenoiser(folder)

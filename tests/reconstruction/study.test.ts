@@ -74,8 +74,8 @@ describe('pictures of small studies', () => {
     }
     // Random figures, never seen in training: only what voxels say about pixels can help.
     expect(pixCorr(made.ridge!, seen, count)).toBeGreaterThan(0.8)
-    expect(pixCorr(made.low, seen, count)).toBeGreaterThan(0.3)
-    expect(pixCorr(made.combined, seen, count)).toBeGreaterThan(0.8)
+    expect(pixCorr(made.low!, seen, count)).toBeGreaterThan(0.3)
+    expect(pixCorr(made.combined!, seen, count)).toBeGreaterThan(0.8)
 
     const folder = foldFolder(place.runFolder, 0)
     const blend = JSON.parse(readFileSync(foldFiles(folder).blend, 'utf8')) as Blend
@@ -104,6 +104,15 @@ describe('pictures of small studies', () => {
     expect([first.count, last.count]).toEqual([6, 6])
     expect(first.seen).toEqual(last.seen)
     expect(first.made.combined).not.toEqual(last.made.combined)
+  })
+
+  it('ridge regression alone decodes pixels, too', async () => {
+    const config = presetConfig('ridge', { pictures: 'true', width: '8', encoderSteps: '4' })
+    const study = { train: upTo(60), test: upTo(6, 60), V: 400, figures: figures(66, side), signal: 1 }
+    const { made, seen, count } = await reconstruct(await train(study, config))
+    expect(Object.keys(made)).toEqual(['low'])
+    expect(made.low!.every((x) => x >= 0 && x <= 1)).toBe(true)
+    expect(pixCorr(made.low!, seen, count)).toBeGreaterThan(0.6)
   })
 
   it('a run without them says how to get some', async () => {
