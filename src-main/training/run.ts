@@ -117,7 +117,7 @@ async function trainFold(context: FoldContext, options: RunOptions): Promise<voi
     )
     trained.dispose()
   }
-  if (encoder instanceof StudyEncoder && decodesPictures(config)) await fitPictures(context, scaling, options)
+  if (config.method === 'mindeye' && decodesPictures(config)) await fitPictures(context, scaling, options)
   await writeTest(context, scaling, encoder)
   encoder.dispose()
   pruneCheckpoints(folder, 0)

@@ -72,7 +72,7 @@ describe('demo', () => {
 
   test('called again, it repeats nothing and says so', async () => {
     const { out, err, code } = await mindeye(...demoArgs)
-    expect({ err, code }).toEqual({ err: '— reconstruct\n— score\n', code: 0 })
+    expect({ err, code }).toEqual({ err: '— reconstruct\nreconstruct\n— score\n', code: 0 })
     expect(out.match(/was done before/g)).toHaveLength(5)
     expect(out).toContain('The demo was finished before')
     const { retrieval } = demo.mindeye
@@ -179,7 +179,7 @@ describe('decode', () => {
       ask<Decoded>(...on('decode', file, '--top', '36', '--out', out)),
       ask<Decoded>(...on('decode', file, '--top', '36', '--gallery', gallery)),
     ])
-    expect(own).toMatchObject({ fold: 0, trials: 12, width: 16, gallery: { images: 36 }, top: 36, warnings: [], out })
+    expect(own).toMatchObject({ fold: 0, trials: 12, width: 17 * 64, gallery: { images: 36 }, top: 36, warnings: [], out })
     expect(own.source).toBe('new of new.npy')
     expect(JSON.stringify(own)).not.toMatch(/correct|rank|score/)
 
@@ -187,7 +187,7 @@ describe('decode', () => {
     const npy = openNpy(openFile(join(out, 'embeddings.npy')))
     const embeddings = npy.arrays[0].read()
     npy.close()
-    expect(embeddings.shape).toEqual([12, 16])
+    expect(embeddings.shape).toEqual([12, 17 * 64])
     test.brain.forEach((value, i) => expect(Math.abs(value - Number(embeddings.data[i]))).toBeLessThan(1e-4))
     const source = openFile(join(out, 'neighbours.tsv'))
     expect(openTable(source).rowCount).toBe(12 * 36)
