@@ -1,11 +1,16 @@
 import { defineConfig } from 'vitest/config'
 import { whyNotElectron } from './tests/browser/electronProgram.ts'
 
-// TensorFlow loads once per process, so each file gets a process of its own.
-const shared = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as const
+// TensorFlow loads once per process, so each file gets a process of its own: as many at once as there are processors.
+const shared = {
+  ...{ pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 },
+  ...{ maxWorkers: '100%', sequence: { groupOrder: 0 } },
+} as const
 
+// A page, its server and its engine already take more than one processor.
 const clicking = {
   ...shared,
+  ...{ maxWorkers: 1, sequence: { groupOrder: 1 } },
   include: ['tests/browser/**/*.test.ts'],
   testTimeout: 180_000,
   hookTimeout: 120_000,

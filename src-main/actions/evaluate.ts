@@ -166,7 +166,7 @@ export function namedScores({ pixcorr, ssim, twoway, distance, standIn }: Evalua
 }
 
 function describeReconstructions(result: Evaluation): string[] {
-  const { kind, set, reconstructions, images, pixcorr, missing = [], note } = result
+  const { kind, set, reconstructions, images, pixcorr, standIn, missing = [], note } = result
   if (note !== undefined) return [`Reconstructions: ${note}.`]
   if (kind === undefined) return []
   const rows = namedScores(result).map(([id, { mean, ci95, chance, p }]) => {
