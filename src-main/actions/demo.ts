@@ -114,7 +114,7 @@ export const demoAction = defineAction({
 })
 
 /** Of the reconstructions of the demo: all that the runs allow, of all test images. */
-const PICTURES = { strength: 0.85, samples: 1, steps: 20, seed: SEED, watch: false }
+const PICTURES = { strength: 0.5, samples: 1, steps: 20, seed: SEED, watch: false }
 
 type Stage = <T>(name: string, isDone: boolean, work: () => Promise<T>) => Promise<T | undefined>
 

@@ -46,7 +46,8 @@ export async function demoSheet(
         ...kinds.map((kind) => ({ label: `PixCorr, ${kind}`, ...mindeye[kind].pixcorr! })),
       ],
       columns: ['retrieved', ...kinds],
-      legend: 'Numbers: cosine similarity of the embeddings of brain and retrieved image. Frame and tick: the seen image.',
+      legend:
+        'Numbers: cosine similarity of the embeddings of brain and retrieved image. Frame and tick: the seen image.',
       rows: chosen.map(({ trial, stimulus, rank, found }) => ({
         label: `Trial ${trial}`,
         detail: stimulus,

@@ -61,7 +61,9 @@ export const pictureFields = {
     v.pipe(
       v.number(),
       v.minValue(0),
-      v.description('classifier-free guidance; 1 is none (default: what suits the denoiser, 3.5 for Versatile Diffusion)'),
+      v.description(
+        'classifier-free guidance; 1 is none (default: what suits the denoiser, 3.5 for Versatile Diffusion)',
+      ),
     ),
   ),
   samples: v.optional(v.pipe(whole(1), v.description('K candidates, of which the nearest to the brain is kept')), 1),
@@ -156,7 +158,8 @@ export function reconstructionJob(workspace: Workspace, run: RunRecord, input: P
 
   const pack = packOf(workspace, run, input.pack)
   const isDiffused = kinds.some((kind) => kind !== 'low')
-  const guidance = input.guidance ?? (isDiffused ? denoiserSizes(openPack(pack.folder).pathOf('image_unet')).guidance : 1)
+  const guidance =
+    input.guidance ?? (isDiffused ? denoiserSizes(openPack(pack.folder).pathOf('image_unet')).guidance : 1)
   const low = kinds.some((kind) => kind !== 'high') ? lowRun! : undefined
   return {
     ...asked,

@@ -61,7 +61,10 @@ export const trainAction = defineAction({
       v.pipe(v.number(), v.integer(), v.minValue(1), v.description('passes over the training examples')),
     ),
     pack: v.optional(
-      v.pipe(v.string(), v.description('id of the pack whose pretrained networks to use (default: the preset’s, if it has one)')),
+      v.pipe(
+        v.string(),
+        v.description('id of the pack whose pretrained networks to use (default: the preset’s, if it has one)'),
+      ),
     ),
     set: v.optional(
       v.pipe(v.array(v.string()), v.description('one option as name=value, repeatable; `mindeye presets` lists them')),

@@ -63,17 +63,18 @@ export const presets: readonly Preset[] = [
     pack: 'demo',
     options: {
       ...smallNetwork,
-      ...{ targets: 'clip', items: 'stimulus', tokens: 17, width: 64, prior: true },
-      ...{ hidden: 512, projectorHidden: 512, epochs: 60 },
+      ...{ targets: 'clip', items: 'stimulus', tokens: 17, width: 64, hidden: 512, projectorHidden: 512, epochs: 60 },
+      ...{ prior: true, priorDepth: 2, priorHeads: 4, priorHeadDim: 32 },
     },
   },
   {
     id: 'demo-low-level',
-    purpose: 'the simulated subject: to the latents of the demo pack’s autoencoder, without the contrast, for which it has no teacher',
+    purpose:
+      'the simulated subject: to the latents of the demo pack’s autoencoder, without the contrast, for which it has no teacher',
     pack: 'demo',
     options: {
       ...{ method: 'low-level', items: 'stimulus', latentChannels: 8, mapSide: 2, upsamplerWidth: 32 },
-      ...{ hidden: 256, blocks: 2, contrast: false, batchSize: 16, epochs: 60, maxLr: 1e-3, warmUp: 0.1 },
+      ...{ hidden: 256, blocks: 2, contrast: false, batchSize: 16, epochs: 40, maxLr: 1e-3, warmUp: 0.1 },
     },
   },
   {
