@@ -41,7 +41,7 @@ const on = (name: string, ...args: string[]): [string, ...string[]] => [
 beforeAll(async () => {
   demo = await ask<Demo>(...demoArgs)
   subject = await openSubject(join(workspace, 'subjects', SUBJECT))
-}, 60_000)
+}, 240_000)
 
 afterAll(() => {
   subject?.close()
@@ -179,7 +179,15 @@ describe('decode', () => {
       ask<Decoded>(...on('decode', file, '--top', '36', '--out', out)),
       ask<Decoded>(...on('decode', file, '--top', '36', '--gallery', gallery)),
     ])
-    expect(own).toMatchObject({ fold: 0, trials: 12, width: 17 * 64, gallery: { images: 36 }, top: 36, warnings: [], out })
+    expect(own).toMatchObject({
+      fold: 0,
+      trials: 12,
+      width: 17 * 64,
+      gallery: { images: 36 },
+      top: 36,
+      warnings: [],
+      out,
+    })
     expect(own.source).toBe('new of new.npy')
     expect(JSON.stringify(own)).not.toMatch(/correct|rank|score/)
 

@@ -21,7 +21,15 @@ const network = (x: tf.Tensor, t: number, mean: tf.Tensor): tf.Tensor =>
 /** Says what it was asked: the batch and the timestep. */
 function fakeDenoiser(asked: { batch: number; t: number }[]): Denoiser {
   return {
-    ...{ prediction: 'epsilon', startScaling: 'clip', guidance: 2, latentChannels: 2, latentSide: 4, tokens: 3, width: 5 },
+    ...{
+      prediction: 'epsilon',
+      startScaling: 'clip',
+      guidance: 2,
+      latentChannels: 2,
+      latentSide: 4,
+      tokens: 3,
+      width: 5,
+    },
     condition(tokens) {
       const means = tf.tidy(() => tf.mean(tokens, [1, 2]))
       return {
