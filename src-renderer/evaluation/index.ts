@@ -20,6 +20,11 @@ function focusWords(): string | undefined {
 
 /** Whose experiments are shown. */
 const insightWords = () => useInsights().subject
+const shownExperiment: PanelDef['figure'] = () => {
+  const { current, measured } = useInsights()
+  const job = current?.done?.id
+  return job === undefined ? undefined : { kind: 'insights', source: { job, measure: measured?.id } }
+}
 
 /** Of the run whose row is in focus. */
 function ofRun(kind: 'scores' | 'ranks'): ReturnType<NonNullable<PanelDef['figure']>> {
@@ -28,12 +33,18 @@ function ofRun(kind: 'scores' | 'ranks'): ReturnType<NonNullable<PanelDef['figur
   return key === undefined ? undefined : { kind, source: { run: parseKey(key).run } }
 }
 
+/** Several runs side by side, or the one that is shown. */
+function shownRuns(): ReturnType<NonNullable<PanelDef['figure']>> {
+  const runs = [...new Set(useEvaluation().shown.map((key) => parseKey(key).run))]
+  return runs.length > 1 ? { kind: 'comparison', source: { runs } } : ofRun('scores')
+}
+
 const panels: PanelDef[] = [
-  { id: 'scores', title: 'Scores', component: ScoresPanel, figure: () => ofRun('scores') },
+  { id: 'scores', title: 'Scores', component: ScoresPanel, figure: shownRuns },
   { id: 'scatter', title: 'Images', component: ScatterPanel, subtitle: focusWords },
   { id: 'distributions', title: 'Distributions', component: DistributionPanel, figure: () => ofRun('ranks') },
   { id: 'paired', title: 'Trial by trial', component: PairedPanel },
-  { id: 'insights', title: 'Insights', component: InsightsPanel, subtitle: insightWords },
+  { id: 'insights', title: 'Insights', component: InsightsPanel, subtitle: insightWords, figure: shownExperiment },
 ]
 
 /** What decoders are worth: scores beside published ones, image by image, and against each other. */

@@ -12,7 +12,7 @@ import { getJson, request, sendJson } from '../shared/api.ts'
 export type { FigureDocument, Finding, Format, JournalPreset, LaidPage, ListedPage, Panel }
 export type PanelKind = Panel['kind']
 export type PresetId = FigureDocument['preset']
-export type TemplateName = 'overview' | 'retrieval' | 'reconstruction' | 'metrics' | 'insights'
+export type TemplateName = 'overview' | 'retrieval' | 'reconstruction' | 'metrics' | 'methods' | 'insights'
 
 /** What a view puts on a page: a kind of panel and where its data come from. */
 export type PanelContent = { [K in PanelKind]: Pick<Extract<Panel, { kind: K }>, 'kind' | 'source'> }[PanelKind]
@@ -24,6 +24,7 @@ export const kinds: Record<PanelKind, { title: string; columns: number }> = {
   retrieval: { title: 'Retrieved images', columns: 12 },
   reconstruction: { title: 'Seen and reconstructed', columns: 12 },
   scores: { title: 'Scores', columns: 6 },
+  comparison: { title: 'Methods compared', columns: 6 },
   ranks: { title: 'Seen image’s rank', columns: 3 },
   training: { title: 'Training', columns: 3 },
   insights: { title: 'Experiment', columns: 6 },

@@ -86,6 +86,25 @@ describe('export', () => {
     expect(await write({ figure, out, preset: 'cell', width: 'middle' })).toMatchObject({ widthMm: 114 })
   })
 
+  it('compares two runs of one split measure by measure', { timeout: 120_000 }, async () => {
+    const out = join(base, 'methods.svg')
+    await expect(write({ figure: 'methods', out })).rejects.toThrow('--preset ridge')
+    const options = ['width=8', 'encoderSteps=20', 'encoderPixels=8']
+    const ridge = { ...place, subject: 's', preset: 'ridge', split: 'shipped', set: options }
+    const other = (await trainAction.run(ctx, await validateInput(trainAction, ridge), quiet)).run
+    const { data, preflight } = await write({ figure: 'methods', out })
+    const rows = readFileSync(data[0], 'utf8').trim().split('\r\n').slice(1)
+    const labels = rows.map((row) => /"?(Top-1[^·]*) ·.*?"?,([\w-]+),/.exec(row)?.slice(1))
+    expect(labels).toEqual([
+      ['Top-1, image from brain', 'small-study'],
+      ['Top-1, image from brain', 'ridge'],
+      ['Top-1, brain from image', 'small-study'],
+      ['Top-1, brain from image', 'ridge'],
+    ])
+    expect(preflight.filter(({ state }) => state === 'problem').map(({ check }) => check)).toEqual(['file']) // no SVG for Nature
+    expect(readFileSync(join(base, 'methods.provenance.json'), 'utf8')).toContain(other)
+  })
+
   it('says what it lacks, and writes nothing', async () => {
     const out = join(base, 'none.pdf')
     await expect(write({ figure: 'insights', out })).rejects.toThrow('a finished experiment')

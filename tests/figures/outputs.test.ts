@@ -9,7 +9,7 @@ import { printedPng } from '../../src-main/figures/picturePixels.ts'
 import type { FigureProvenance } from '../../src-main/figures/provenance.ts'
 import { mm } from '../../src-main/figures/scene.ts'
 import { writeCsv, writeFigure } from '../../src-main/figures/write.ts'
-import { picture, sampleContents, samplePage } from './samples.ts'
+import { picture, sampleContents, samplePage, samples } from './samples.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'figures-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -78,6 +78,16 @@ describe('PDF', async () => {
     const [, width, height] = /Page size: +([\d.]+) x ([\d.]+) pts/.exec(poppler('pdfinfo', path))!
     expect(Number(width)).toBeCloseTo(mm(183), 1)
     expect(Number(height)).toBeCloseTo(scene.height, 1)
+  })
+
+  it('of a page of twelve panels is written in less than 5 s', async () => {
+    const panels = [...samplePage.panels, ...samplePage.panels]
+      .slice(0, 12)
+      .map((panel, i) => ({ ...panel, id: `p${i}` }))
+    const contents = new Map(panels.map(({ id, kind }) => [id, { data: samples[kind] }]))
+    const start = performance.now()
+    await writeFigure(layPage({ ...samplePage, panels }, contents), 'pdf', 450, provenance)
+    expect(performance.now() - start).toBeLessThan(5000)
   })
 
   it.skipIf(!hasPoppler)('carries where it comes from', () => {

@@ -70,8 +70,8 @@ describe('a page', () => {
       lay({ preset, width })
         .panels.map(({ letter }) => letter)
         .join('')
-    expect(letters('nature', 'double')).toBe('abcdef')
-    expect(letters('cell', 'double')).toBe('ABCDEF')
+    expect(letters('nature', 'double')).toBe('abcdefg')
+    expect(letters('cell', 'double')).toBe('ABCDEFG')
     expect(lay({ panels: samplePage.panels.slice(0, 1) }).panels[0].letter).toBe('')
   })
 

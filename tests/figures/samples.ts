@@ -59,6 +59,15 @@ export const samples = {
       },
     ],
   },
+  comparison: {
+    kind: 'scores',
+    groups: ['Top-1, image from brain', 'PixCorr'].map((title, i) => ({
+      title,
+      rows: ['small-study', 'ridge'].map((label, k) => ({
+        ...{ label, mean: 0.5 + 0.1 * i + 0.2 * k, ci95: [0.4, 0.9] as [number, number], n: 12, chance: 0.1 },
+      })),
+    })),
+  },
   ranks: { kind: 'ranks', pool: 12, ranks: [1, 1, 1, 2, 1, 3, 1, 1, 5, 1, 1, 2] },
   training: {
     kind: 'lines',
@@ -82,9 +91,10 @@ export const samples = {
   },
 } as const satisfies Record<Panel['kind'], unknown> as unknown as Record<Panel['kind'], PanelData>
 
-const source: Panel['source'] = { run: 'r' }
+const sourceOf = (kind: Panel['kind']) =>
+  kind === 'insights' ? { job: 1 } : kind === 'comparison' ? { runs: ['r', 's'] } : { run: 'r' }
 const panel = (kind: Panel['kind'], columns: number, title?: string): Panel =>
-  ({ id: kind, kind, source: kind === 'insights' ? { job: 1 } : source, columns, title }) as Panel
+  ({ id: kind, kind, source: sourceOf(kind), columns, title }) as Panel
 
 /** A page with a panel of every kind. */
 export const samplePage: FigureDocument = {
@@ -99,6 +109,7 @@ export const samplePage: FigureDocument = {
     panel('ranks', 3),
     panel('training', 3),
     panel('insights', 6, 'Width'),
+    panel('comparison', 6, 'Methods'),
   ],
 }
 

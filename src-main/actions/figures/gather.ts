@@ -14,6 +14,7 @@ import { runConfig } from '../train.ts'
 import { gatherInsights } from './insights.ts'
 import { gatherRanks, gatherRetrieval } from './retrieved.ts'
 import { gatherReconstruction } from './pictures.ts'
+import { gatherComparison } from './comparison.ts'
 import { gatherScores } from './scores.ts'
 import { gatherTraining } from './training.ts'
 
@@ -37,6 +38,7 @@ const gatherers: { [K in PanelKind]: Gather<K> } = {
   ranks: gatherRanks,
   reconstruction: gatherReconstruction,
   scores: gatherScores,
+  comparison: gatherComparison,
   training: gatherTraining,
   insights: gatherInsights,
 }
@@ -49,8 +51,9 @@ export const gather = (place: GatherPlace, { kind, source }: Panel): Promise<Gat
 export function fingerprintOf(workspace: Workspace, { kind, source }: Panel): string {
   const parts: unknown[] = [kind, source]
   if ('job' in source) parts.push(workspace.jobs.get(source.job).finished)
-  else {
-    const run = finishedRun(workspace, source.run)
+  const runs = 'runs' in source ? source.runs : 'run' in source ? [source.run] : []
+  for (const id of runs) {
+    const run = finishedRun(workspace, id)
     const sets = listSets(workspace.runs.folderOf(run.id)).map(({ id, trials }) => [id, trials.length])
     parts.push(run.finished, sets)
   }

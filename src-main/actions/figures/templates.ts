@@ -4,11 +4,12 @@ import { journalPreset } from '../../figures/presets.ts'
 import type { JournalPreset, PresetId } from '../../figures/presets.ts'
 import { MindEyeError } from '../../base/errors.ts'
 import { listSets } from '../../reconstruction/sets.ts'
-import type { Workspace } from '../../workspace/index.ts'
+import type { RunRecord, Workspace } from '../../workspace/index.ts'
 import { finishedRun } from '../finishedRun.ts'
+import { runConfig } from '../train.ts'
 
 /** Pages that a run can be put on at once. */
-export const templateNames = ['overview', 'retrieval', 'reconstruction', 'metrics', 'insights'] as const
+export const templateNames = ['overview', 'retrieval', 'reconstruction', 'metrics', 'methods', 'insights'] as const
 export type TemplateName = (typeof templateNames)[number]
 
 export interface TemplateOptions {
@@ -36,6 +37,10 @@ export function templatePage(workspace: Workspace, name: TemplateName, options: 
     throw new MindEyeError({ kind: 'input', where: 'run', expected: `the id of a run for ${name}`, found: 'none' })
   const run = finishedRun(workspace, options.run)
   const source = { run: run.id }
+  if (name === 'methods')
+    return page(`Methods compared, ${run.subject}`, [
+      { id: 'comparison', kind: 'comparison', source: { runs: comparableRuns(workspace, run) }, columns: 12 },
+    ])
   if (name === 'retrieval')
     return page(`Retrieval, ${run.subject}`, [
       { id: 'retrieval', kind: 'retrieval', source: { ...source, show: 12 }, columns: 12 },
@@ -72,6 +77,24 @@ function overviewPanels(run: string, hasPictures: boolean, preset: PresetId, acr
   // As many as stand in one row at 14 mm.
   const shown = Math.min(10, Math.floor((across - 15) / 14))
   return [...pictures({ run, show: shown }, 12), retrieval({ run, show: across < 160 ? 3 : 6 }, 12), ...charts]
+}
+
+/** The newest finished run of every preset on the same subject and split, this one first. Throws a state error for it alone. */
+function comparableRuns(workspace: Workspace, run: RunRecord): string[] {
+  const { split } = runConfig(run)
+  const others = workspace.runs
+    .list()
+    .filter(({ state, subject }) => state === 'done' && subject === run.subject)
+    .filter((other) => other.preset !== run.preset && runConfig(other).split === split)
+  const newest = [...Map.groupBy(others, ({ preset }) => preset).values()].map(([first]) => first.id)
+  if (newest.length) return [run.id, ...newest]
+  throw new MindEyeError({
+    kind: 'state',
+    where: run.id,
+    expected: `another finished run of ${run.subject} with split ${split}, of another preset`,
+    found: 'none',
+    fix: 'Train one to compare with, e.g. `--preset ridge`.',
+  })
 }
 
 /** The newest finished job of each experiment. */
