@@ -14,6 +14,9 @@ const some = v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValu
 /** Which held-out trials: by their rows in the subject's trial table, or so many that lie evenly spaced among all. */
 const chosen = { trials: v.optional(v.array(whole)), show: some }
 
+/** What a cortex can show here. */
+export const cortexMaps = ['noise-ceiling', 'weights'] as const
+
 /** Where the data of a panel come from. */
 const sources = {
   retrieval: v.strictObject({ run, ...chosen, top: some }),
@@ -27,6 +30,19 @@ const sources = {
   comparison: v.strictObject({ runs: v.pipe(v.array(run), v.minLength(2), v.maxLength(12)) }),
   ranks: v.strictObject({ run }),
   training: v.strictObject({ run, value: v.optional(v.string()) }),
+  cortex: v.strictObject({
+    subject: v.string(),
+    map: v.picklist(cortexMaps),
+    /** For the map of a decoder's weights. */
+    run: v.optional(run),
+    areas: v.optional(v.array(v.string())),
+    limits: v.optional(
+      v.pipe(
+        v.tuple([v.number(), v.number()]),
+        v.check(([low, high]) => low < high, 'ascending limits'),
+      ),
+    ),
+  }),
   insights: v.strictObject({ job: whole, measure: v.optional(v.string()) }),
 }
 
@@ -48,6 +64,7 @@ const panel = v.variant('kind', [
   v.strictObject({ kind: v.literal('reconstruction'), source: sources.reconstruction, ...common }),
   v.strictObject({ kind: v.literal('scores'), source: sources.scores, ...common }),
   v.strictObject({ kind: v.literal('comparison'), source: sources.comparison, ...common }),
+  v.strictObject({ kind: v.literal('cortex'), source: sources.cortex, ...common }),
   v.strictObject({ kind: v.literal('ranks'), source: sources.ranks, ...common }),
   v.strictObject({ kind: v.literal('training'), source: sources.training, ...common }),
   v.strictObject({ kind: v.literal('insights'), source: sources.insights, ...common }),

@@ -39,7 +39,16 @@ export interface TextMark {
   turned?: boolean
 }
 
-/** A photograph at the size at which it is printed; each file enlarges or shrinks its pixels by itself. */
+/** A picture that is made anew for every resolution, e.g. of the cortex. */
+export interface PaintedPicture {
+  /** Its shape, in any unit. */
+  width: number
+  height: number
+  /** The same picture, `across` pixels wide. */
+  paint(across: number): Image
+}
+
+/** A picture at the size at which it is printed; each file enlarges, shrinks or paints its pixels by itself. */
 export interface ImageMark {
   kind: 'image'
   panel?: string
@@ -47,7 +56,7 @@ export interface ImageMark {
   y: number
   width: number
   height: number
-  picture: Image
+  picture: Image | PaintedPicture
 }
 
 export type Mark = PathMark | TextMark | ImageMark

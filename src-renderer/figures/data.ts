@@ -12,7 +12,7 @@ import { getJson, request, sendJson } from '../shared/api.ts'
 export type { FigureDocument, Finding, Format, JournalPreset, LaidPage, ListedPage, Panel }
 export type PanelKind = Panel['kind']
 export type PresetId = FigureDocument['preset']
-export type TemplateName = 'overview' | 'retrieval' | 'reconstruction' | 'metrics' | 'methods' | 'insights'
+export type TemplateName = 'overview' | 'retrieval' | 'reconstruction' | 'metrics' | 'methods' | 'cortex' | 'insights'
 
 /** What a view puts on a page: a kind of panel and where its data come from. */
 export type PanelContent = { [K in PanelKind]: Pick<Extract<Panel, { kind: K }>, 'kind' | 'source'> }[PanelKind]
@@ -25,6 +25,7 @@ export const kinds: Record<PanelKind, { title: string; columns: number }> = {
   reconstruction: { title: 'Seen and reconstructed', columns: 12 },
   scores: { title: 'Scores', columns: 6 },
   comparison: { title: 'Methods compared', columns: 6 },
+  cortex: { title: 'Cortex', columns: 12 },
   ranks: { title: 'Seen image’s rank', columns: 3 },
   training: { title: 'Training', columns: 3 },
   insights: { title: 'Experiment', columns: 6 },

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createContext } from '../../src-main/actions/context.ts'
+import { demoSubjectAction } from '../../src-main/actions/demoSubject.ts'
 import { exportAction } from '../../src-main/actions/export.ts'
 import { buildPage, frozenPanel, PanelCache } from '../../src-main/actions/figures/pages.ts'
 import { templatePage } from '../../src-main/actions/figures/templates.ts'
@@ -11,7 +12,7 @@ import { importAction } from '../../src-main/actions/import.ts'
 import { trainAction } from '../../src-main/actions/train.ts'
 import { validateInput } from '../../src-main/actions/validate.ts'
 import type { FigureProvenance } from '../../src-main/figures/provenance.ts'
-import { openSubject } from '../../src-main/subjects/subject.ts'
+import { openSubject, readSubjectArray } from '../../src-main/subjects/subject.ts'
 import type { Workspace } from '../../src-main/workspace/index.ts'
 import { writeReconstructions } from '../support/reconstructions.ts'
 import { figures, writeSmallStudy } from '../subjects/support.ts'
@@ -103,6 +104,29 @@ describe('export', () => {
     ])
     expect(preflight.filter(({ state }) => state === 'problem').map(({ check }) => check)).toEqual(['file']) // no SVG for Nature
     expect(readFileSync(join(base, 'methods.provenance.json'), 'utf8')).toContain(other)
+  })
+
+  it('paints a cortex with the numbers of its voxels', { timeout: 120_000 }, async () => {
+    const figure = join(base, 'cortex.json')
+    const source = { subject: 'simulated-24', map: 'noise-ceiling', areas: ['PPA'] }
+    const panels = [{ id: 'ceiling', kind: 'cortex', source, columns: 12 }]
+    writeFileSync(figure, JSON.stringify({ version: 1, title: 'Cortex', preset: 'nature', width: 'double', panels }))
+    await demoSubjectAction.run(ctx, await validateInput(demoSubjectAction, { ...place, images: 24 }), quiet)
+    const { data, sidecar } = await write({ figure, out: join(base, 'cortex.tiff') })
+    const { folder } = workspace.subjects.get('simulated-24')
+    const values = readSubjectArray(folder, 'noiseCeiling.npy')!.data as Float32Array
+    const voxels = readSubjectArray(join(folder, 'surfaces'), 'left/voxel.npy')!.data as Int32Array
+    const rows = readFileSync(data[0], 'utf8').trim().split('\r\n').slice(1)
+    const left = rows.map((row) => row.split(',')).filter(([side]) => side === 'left')
+    expect(left.length).toBeGreaterThan(100)
+    for (const [, vertex, value] of left) expect(Number(value)).toBe(values[voxels[Number(vertex)]])
+    const [{ colourLimits, subject }] = (JSON.parse(readFileSync(sidecar, 'utf8')) as FigureProvenance).panels
+    expect(subject).toBe('simulated-24')
+    expect(colourLimits![1]).toBeGreaterThan(0)
+    source.areas = ['nowhere']
+    writeFileSync(figure, JSON.stringify({ version: 1, title: 'Cortex', preset: 'nature', width: 'double', panels }))
+    await expect(write({ figure, out: join(base, 'none.tiff') })).rejects.toThrow('nowhere')
+    await expect(write({ figure: 'cortex', out: join(base, 'none.tiff') })).rejects.toThrow('surfaces of the cortex')
   })
 
   it('says what it lacks, and writes nothing', async () => {

@@ -68,7 +68,7 @@ describe('preflight', () => {
     const tall = samplePage.panels.map((panel) => ({ ...panel, columns: 12, height: 60 }))
     expect(findings(inputOf({ panels: tall })).get('page')).toMatchObject({
       state: 'problem',
-      panels: ['ranks', 'training', 'insights', 'comparison'],
+      panels: ['ranks', 'training', 'cortex', 'insights', 'comparison'],
     })
     expect(findings(inputOf()).get('page')).toMatchObject({ state: 'ok' })
   })

@@ -1,3 +1,4 @@
+import type { PaintedMesh } from '../../src-main/figures/cortex/paint.ts'
 import type { FigureDocument, Panel } from '../../src-main/figures/document.ts'
 import type { PanelContent } from '../../src-main/figures/page.ts'
 import type { PanelData } from '../../src-main/figures/panels/index.ts'
@@ -13,6 +14,29 @@ export const picture = (side: number, channels: 1 | 3 = 3, shift = 0): Image => 
     (_, i) => ((i / channels) * (200 / side / side) + shift * 11) % 256,
   ),
 })
+
+/** A ball of 40 mm, (rings + 1) x (sectors) points; its value is the height, none below the middle. */
+export function ball(rings = 24, sectors = 48): PaintedMesh {
+  const [points, faces]: [number[], number[]] = [[], []]
+  for (let ring = 0; ring <= rings; ring++)
+    for (let sector = 0; sector < sectors; sector++) {
+      const [polar, around] = [(Math.PI * ring) / rings, (2 * Math.PI * sector) / sectors]
+      points.push(
+        20 * Math.sin(polar) * Math.cos(around),
+        20 * Math.sin(polar) * Math.sin(around),
+        20 * Math.cos(polar),
+      )
+      const [a, b] = [ring * sectors + sector, ring * sectors + ((sector + 1) % sectors)]
+      if (ring < rings) faces.push(a, a + sectors, b, b, a + sectors, b + sectors)
+    }
+  const height = points.filter((_, i) => i % 3 === 2)
+  return {
+    points: Float32Array.from(points),
+    faces: Uint32Array.from(faces),
+    values: Float32Array.from(height, (z) => (z > 0 ? z / 20 : NaN)),
+    areas: Uint32Array.from(height, (z) => Number(z > 10)),
+  }
+}
 
 /** Invented data of every kind that a panel can show. */
 export const samples = {
@@ -68,6 +92,11 @@ export const samples = {
       })),
     })),
   },
+  cortex: {
+    ...{ kind: 'cortex', title: 'Noise ceiling', unit: 'share of variance', map: 'inferno', limits: [0, 0.8], n: 30 },
+    areas: ['V1', 'V2'],
+    hemispheres: { left: ball(), right: ball() },
+  },
   ranks: { kind: 'ranks', pool: 12, ranks: [1, 1, 1, 2, 1, 3, 1, 1, 5, 1, 1, 2] },
   training: {
     kind: 'lines',
@@ -92,7 +121,13 @@ export const samples = {
 } as const satisfies Record<Panel['kind'], unknown> as unknown as Record<Panel['kind'], PanelData>
 
 const sourceOf = (kind: Panel['kind']) =>
-  kind === 'insights' ? { job: 1 } : kind === 'comparison' ? { runs: ['r', 's'] } : { run: 'r' }
+  kind === 'insights'
+    ? { job: 1 }
+    : kind === 'cortex'
+      ? { subject: 's', map: 'noise-ceiling' }
+      : kind === 'comparison'
+        ? { runs: ['r', 's'] }
+        : { run: 'r' }
 const panel = (kind: Panel['kind'], columns: number, title?: string): Panel =>
   ({ id: kind, kind, source: sourceOf(kind), columns, title }) as Panel
 
@@ -108,6 +143,7 @@ export const samplePage: FigureDocument = {
     panel('scores', 6, 'Scores'),
     panel('ranks', 3),
     panel('training', 3),
+    panel('cortex', 12),
     panel('insights', 6, 'Width'),
     panel('comparison', 6, 'Methods'),
   ],

@@ -11,6 +11,7 @@ import type { RunRecord, Workspace } from '../../workspace/index.ts'
 import type { ActionContext } from '../action.ts'
 import { finishedRun } from '../finishedRun.ts'
 import { runConfig } from '../train.ts'
+import { gatherCortex, surfacesChanged } from './cortex.ts'
 import { gatherInsights } from './insights.ts'
 import { gatherRanks, gatherRetrieval } from './retrieved.ts'
 import { gatherReconstruction } from './pictures.ts'
@@ -37,6 +38,7 @@ const gatherers: { [K in PanelKind]: Gather<K> } = {
   retrieval: gatherRetrieval,
   ranks: gatherRanks,
   reconstruction: gatherReconstruction,
+  cortex: gatherCortex,
   scores: gatherScores,
   comparison: gatherComparison,
   training: gatherTraining,
@@ -51,7 +53,8 @@ export const gather = (place: GatherPlace, { kind, source }: Panel): Promise<Gat
 export function fingerprintOf(workspace: Workspace, { kind, source }: Panel): string {
   const parts: unknown[] = [kind, source]
   if ('job' in source) parts.push(workspace.jobs.get(source.job).finished)
-  const runs = 'runs' in source ? source.runs : 'run' in source ? [source.run] : []
+  if ('subject' in source) parts.push(surfacesChanged(workspace, source.subject))
+  const runs = 'runs' in source ? source.runs : 'run' in source && source.run !== undefined ? [source.run] : []
   for (const id of runs) {
     const run = finishedRun(workspace, id)
     const sets = listSets(workspace.runs.folderOf(run.id)).map(({ id, trials }) => [id, trials.length])

@@ -4,12 +4,21 @@ import { journalPreset } from '../../figures/presets.ts'
 import type { JournalPreset, PresetId } from '../../figures/presets.ts'
 import { MindEyeError } from '../../base/errors.ts'
 import { listSets } from '../../reconstruction/sets.ts'
+import { readManifest } from '../../subjects/subject.ts'
 import type { RunRecord, Workspace } from '../../workspace/index.ts'
 import { finishedRun } from '../finishedRun.ts'
 import { runConfig } from '../train.ts'
 
 /** Pages that a run can be put on at once. */
-export const templateNames = ['overview', 'retrieval', 'reconstruction', 'metrics', 'methods', 'insights'] as const
+export const templateNames = [
+  'overview',
+  'retrieval',
+  'reconstruction',
+  'metrics',
+  'methods',
+  'cortex',
+  'insights',
+] as const
 export type TemplateName = (typeof templateNames)[number]
 
 export interface TemplateOptions {
@@ -37,6 +46,31 @@ export function templatePage(workspace: Workspace, name: TemplateName, options: 
     throw new MindEyeError({ kind: 'input', where: 'run', expected: `the id of a run for ${name}`, found: 'none' })
   const run = finishedRun(workspace, options.run)
   const source = { run: run.id }
+  if (name === 'cortex') {
+    const { noiseCeiling } = readManifest(workspace.subjects.get(run.subject).folder)
+    const { subject } = run
+    const ceiling: Panel[] = noiseCeiling
+      ? [
+          {
+            id: 'ceiling',
+            kind: 'cortex',
+            source: { subject, map: 'noise-ceiling' },
+            columns: 12,
+            title: 'Noise ceiling',
+          },
+        ]
+      : []
+    return page(`Cortex, ${subject}`, [
+      ...ceiling,
+      {
+        id: 'weights',
+        kind: 'cortex',
+        source: { subject, map: 'weights', run: run.id },
+        columns: 12,
+        title: 'Decoder weights',
+      },
+    ])
+  }
   if (name === 'methods')
     return page(`Methods compared, ${run.subject}`, [
       { id: 'comparison', kind: 'comparison', source: { runs: comparableRuns(workspace, run) }, columns: 12 },

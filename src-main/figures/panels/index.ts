@@ -1,4 +1,6 @@
 import type { Art } from './art.ts'
+import { cortexArt } from './cortex.ts'
+import type { CortexData } from './cortex.ts'
 import { linesArt } from './lines.ts'
 import type { LinesData } from './lines.ts'
 import { ranksArt } from './ranks.ts'
@@ -10,9 +12,10 @@ import type { RetrievalData } from './retrieval.ts'
 import { scoresArt } from './scores.ts'
 import type { ScoresData } from './scores.ts'
 
-export type PanelData = LinesData | RanksData | ReconstructionData | RetrievalData | ScoresData
+export type PanelData = CortexData | LinesData | RanksData | ReconstructionData | RetrievalData | ScoresData
 
 const arts: { [K in PanelData['kind']]: Art<Extract<PanelData, { kind: K }>> } = {
+  cortex: cortexArt,
   lines: linesArt,
   ranks: ranksArt,
   reconstruction: reconstructionArt,

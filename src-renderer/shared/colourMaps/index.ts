@@ -1,12 +1,12 @@
 /** Colour maps as data: 256 colours each, exported from matplotlib and Crameri's Scientific colour maps. */
-import batlow from './batlow.json' with { type: 'json' }
-import cividis from './cividis.json' with { type: 'json' }
-import inferno from './inferno.json' with { type: 'json' }
-import RdBu_r from './RdBu_r.json' with { type: 'json' }
-import romaO from './romaO.json' with { type: 'json' }
-import twilight from './twilight.json' with { type: 'json' }
-import viridis from './viridis.json' with { type: 'json' }
-import vik from './vik.json' with { type: 'json' }
+import batlow from '../../../resources/colourMaps/batlow.json' with { type: 'json' }
+import cividis from '../../../resources/colourMaps/cividis.json' with { type: 'json' }
+import inferno from '../../../resources/colourMaps/inferno.json' with { type: 'json' }
+import RdBu_r from '../../../resources/colourMaps/RdBu_r.json' with { type: 'json' }
+import romaO from '../../../resources/colourMaps/romaO.json' with { type: 'json' }
+import twilight from '../../../resources/colourMaps/twilight.json' with { type: 'json' }
+import viridis from '../../../resources/colourMaps/viridis.json' with { type: 'json' }
+import vik from '../../../resources/colourMaps/vik.json' with { type: 'json' }
 
 /** What a map is made for: values around zero, values from zero up, or angles (its ends meet). */
 export type ColourMapKind = 'signed' | 'positive' | 'angle'
