@@ -15,6 +15,7 @@ import { demoImages, demoPlaces, importDemo, simulateDemo } from './demoSubject.
 import { ensureRun, findRun } from './ensureRun.ts'
 import type { Evaluation } from './evaluate.ts'
 import { evaluateAction } from './evaluate.ts'
+import { exportAction } from './export.ts'
 import { reconstructAction } from './reconstruct.ts'
 
 const SEED = 42
@@ -31,8 +32,9 @@ export interface Demo {
   low: Evaluation
   /** Ridge regression on the same trials, to the same targets and to pixels. */
   ridge: Evaluation
-  /** The contact sheet. */
+  /** The contact sheet, and the page that tells the run's story. */
   sheet: string
+  figure: string
   /** What was done, in order; `seconds` is absent for what a former call had done. */
   stages: { stage: string; seconds?: number }[]
   /** Trials that were reconstructed and had not been before. */
@@ -108,7 +110,11 @@ export const demoAction = defineAction({
     })
     const { mindeye: combined, high, low } = scored!
     writeFileAtomic(sheet, await demoSheet(ctx, workspace, { low, high, combined }, options))
-    return { workspace: workspace.path, subject, ...scored!, sheet, stages, made: made! }
+    const figure = join(workspace.path, 'overview.pdf')
+    await stage('draw the overview', false, () =>
+      exportAction.run(ctx, { ...place, figure: 'overview', run, out: figure }, options),
+    )
+    return { workspace: workspace.path, subject, ...scored!, sheet, figure, stages, made: made! }
   },
   format: describeDemo,
 })

@@ -18,6 +18,7 @@ export const describeDemo = (demo: Demo): string =>
     ...describePictures(demo),
     '',
     `Contact sheet (seen, retrieved, and reconstructed: low, high, combined): ${demo.sheet}`,
+    `The run on one page: ${demo.figure}`,
     `Runs, with weights and learning curves: ${join(demo.workspace, 'runs')}`,
     '',
     ...describeNext(demo),
@@ -30,7 +31,7 @@ function describeStages({ stages, made }: Demo): string[] {
     stage,
     seconds === undefined ? 'was done before' : formatDuration(seconds),
   ])
-  const isRepeat = made === 0 && work.length === 2 // pictures and scores are looked up again
+  const isRepeat = made === 0 && work.length === 3 // pictures and scores are looked up again
   return [
     formatTable(['STAGE', 'TIME'], [...rows, ['all', formatDuration(total)]]),
     ...(isRepeat ? ['', 'The demo was finished before and is only shown again; delete its folder to repeat it.'] : []),

@@ -51,7 +51,7 @@ afterAll(() => {
 describe('demo', () => {
   test('simulates, imports, trains the decoders on one task, reconstructs, scores and draws the sheet', () => {
     expect(demo.subject).toBe(SUBJECT)
-    expect(demo.stages.map(({ seconds }) => typeof seconds)).toEqual(Array(7).fill('number'))
+    expect(demo.stages.map(({ seconds }) => typeof seconds)).toEqual(Array(8).fill('number'))
     const kinds = [demo.low, demo.high, demo.mindeye, demo.ridge].map(({ run, kind }) => [
       run === demo.mindeye.run,
       kind,
@@ -65,6 +65,7 @@ describe('demo', () => {
     for (const { pixcorr, reconstructions } of [demo.low, demo.high, demo.mindeye, demo.ridge])
       expect([reconstructions, pixcorr!.n]).toEqual([12, 12])
     expect([demo.mindeye.pool, demo.ridge.pool]).toEqual([12, 12])
+    expect(fs.readFileSync(demo.figure).subarray(0, 5).toString()).toBe('%PDF-')
     expect(fs.readFileSync(demo.sheet).subarray(0, 8).toString('latin1')).toBe('\x89PNG\r\n\x1a\n')
     const images = [demo.mindeye, demo.ridge].map(({ run }) => loadRunTest(join(workspace, 'runs', run))[0].image)
     expect(images[0]).toEqual(images[1])
@@ -72,7 +73,7 @@ describe('demo', () => {
 
   test('called again, it repeats nothing and says so', async () => {
     const { out, err, code } = await mindeye(...demoArgs)
-    expect({ err, code }).toEqual({ err: '— reconstruct\nreconstruct\n— score\n', code: 0 })
+    expect({ err, code }).toEqual({ err: '— reconstruct\nreconstruct\n— score\n— draw the overview\n', code: 0 })
     expect(out.match(/was done before/g)).toHaveLength(5)
     expect(out).toContain('The demo was finished before')
     const { retrieval } = demo.mindeye
