@@ -84,7 +84,7 @@ const shots: { name: string; place: string; prepare?(page: Page): Promise<void> 
         await unscored.first().click()
         await page.waitForTimeout(500)
       }
-      await page.locator('.scores td.state').waitFor({ state: 'detached', timeout: 300_000 })
+      await page.locator('.scores td.state').first().waitFor({ state: 'detached', timeout: 300_000 })
     },
   },
   {
