@@ -61,8 +61,15 @@ const shots: { name: string; place: string; prepare?(page: Page): Promise<void> 
     place: 'decode',
     async prepare(page) {
       await show(page, 'Reconstruct')
+      await page.getByRole('region', { name: 'Seen and reconstructed' }).waitFor({ timeout: 120_000 })
       await steps(page, 2)
-      await page.locator('figure[data-kind=combined] img').waitFor({ timeout: 120_000 })
+      // Not every trial needs to have its pictures.
+      const made = page.locator('figure[data-kind=combined] img')
+      for (let more = 0; more < 40 && !(await made.count()); more++) {
+        await page.keyboard.press('j')
+        await page.waitForTimeout(500)
+      }
+      await made.waitFor()
       await show(page, 'ROI knock-out')
       const area = page.getByRole('region', { name: 'Areas' }).getByRole('switch').first()
       await area.waitFor()
