@@ -63,7 +63,7 @@ export const experimentAction = defineAction({
             'low-level: options of the low-level decoder, where the high-level one makes no pictures by itself',
           ),
         ),
-        'paper-low-level',
+        'demo-low-level',
       ),
       lowSet: v.optional(
         v.pipe(v.array(v.string()), v.description('low-level: change an option of the low-level decoder, repeatable')),
