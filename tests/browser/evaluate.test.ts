@@ -60,7 +60,7 @@ describe.skipIf(skipReason)('Evaluate', { timeout: 300_000 }, () => {
   test('4 goes there; a run is chosen by its eye, and scores are those of `evaluate`', async () => {
     // The newest run is shown at first: the ridge regression, which has no reconstructions.
     await soon(() => page.locator('tbody tr[data-row]:not(.published)').count()).toBe(1)
-    await eye(/^Show demo, combined/).click()
+    await eye(/^Show small-study, combined/).click()
     const { pixcorr, retrieval, missing } = await evaluate({})
     const text = `${pixcorr!.mean.toFixed(3)}`
     await soon(() => row(combined()).innerText()).toContain(text)
@@ -117,7 +117,7 @@ describe.skipIf(skipReason)('Evaluate', { timeout: 300_000 }, () => {
   })
 
   test('a kind that nobody has scored is scored from here', async () => {
-    await eye(/^Show demo, low/).click()
+    await eye(/^Show small-study, low/).click()
     await row(low()).getByRole('button', { name: 'Score it' }).click()
     await soon(() => row(low()).innerText()).toMatch(/\[−?\d\.\d\d, \d\.\d\d\]/)
     const { ssim } = await evaluate({ kind: 'low' })

@@ -37,7 +37,10 @@ describe.skipIf(skipReason)('Decode, Retrieve', () => {
     subject = await openSubject(join(workspace, 'subjects', demo.subject))
     station = await openWorkstation({ workspace, place: 'decode' })
     page = station.page
-    await page.locator('.decode-tree').getByRole('button', { name: /^demo/ }).click()
+    await page
+      .locator('.decode-tree')
+      .getByRole('button', { name: /^small-study/ })
+      .click()
     await page.locator('[data-test=rank]').waitFor()
   })
   afterAll(async () => {
