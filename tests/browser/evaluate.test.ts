@@ -141,7 +141,7 @@ describe.skipIf(skipReason)('Evaluate', { timeout: 300_000 }, () => {
       await soon(() => line.innerText()).toContain(minus(difference.toFixed(3)))
       await soon(() => line.innerText()).toContain(`[${ci95.map((x) => minus(x.toFixed(3))).join(', ')}]`)
     }
-    expect(await page.locator('.paired circle.point').count()).toBe(12)
+    await soon(() => page.locator('.paired circle.point').count()).toBe(12)
   })
 
   test('distributions have a strip per row, with chance as a labelled rule', async () => {
